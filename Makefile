@@ -1,0 +1,86 @@
+# Every target sets itself up: Python 3.11 or newer and make are all it takes.
+# ARGS go to what is run: make run ARGS="--port 9000", make test ARGS="tests/core -x".
+
+ARGS ?=
+ROOT_PYTHON := .venv/bin/python
+UV_VERSION := 0.13.9
+SHELL := /bin/sh
+.SHELLFLAGS := -c
+MAKEFLAGS += --no-print-directory
+
+# An explicit PYTHON=… is tried alone; otherwise python3, then the names that newer ones go by.
+ifdef PYTHON
+PYTHONS := $(PYTHON)
+else
+PYTHONS := python3 python3.13 python3.12 python3.11 python3.14
+# The environment's own Python answers "is all installed?" in 0.05 s.
+CHECK = $(ROOT_PYTHON) -m local.environment --check $(1) 2>/dev/null ||
+endif
+
+# Make the environment hold the set $(1).
+define environment
+@$(CHECK) { \
+  for candidate in $(PYTHONS); do \
+    if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+      exec $$candidate -m local.environment $(1); \
+    fi; \
+  done; \
+  echo "Millrace needs Python 3.11 or newer; none of these is: $(PYTHONS)." >&2; \
+  echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
+endef
+
+.PHONY: help run test setup check fix bench soak lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## Start everything on one port: broker, processing, API; Ctrl-C stops it all
+	$(call environment,run)
+	@exec $(ROOT_PYTHON) -m local $(ARGS)
+
+test: ## Set up and run all tests on a real broker
+	$(call environment,test)
+	$(ROOT_PYTHON) -m pytest -m "not soak" $(ARGS)
+
+setup: ## Only what run and test need: packages and the broker's jars
+	$(call environment,test)
+	@$(ROOT_PYTHON) -m local.jars
+	@echo "Ready: make run, make test"
+
+check: ## Lint, types, budgets
+	$(call environment,test)
+	$(ROOT_PYTHON) -m ruff check .
+	$(ROOT_PYTHON) -m ruff format --check .
+	$(ROOT_PYTHON) -m mypy
+	$(ROOT_PYTHON) -m pytest -q tests/architecture
+
+fix: ## Let the linter mend and format what it can
+	$(call environment,test)
+	$(ROOT_PYTHON) -m ruff check --fix .
+	$(ROOT_PYTHON) -m ruff format .
+
+bench: ## Measure: 1,000 readers, latency against rate
+	$(call environment,bench)
+	$(ROOT_PYTHON) -m tests.bench $(ARGS)
+
+soak: ## The tests that run for minutes
+	$(call environment,test)
+	$(ROOT_PYTHON) -m pytest -m soak $(ARGS)
+
+# Sets include each other in the same versions: each is resolved within the one before.
+COMPILE = .local/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
+
+lock: ## Write requirements/*.txt from *.in; UPGRADE=--upgrade takes the newest versions
+	$(call environment,run)
+	@$(ROOT_PYTHON) -m venv .local/lock
+	@.local/lock/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	$(COMPILE) requirements/run.in -o requirements/run.txt
+	$(COMPILE) -c requirements/run.txt requirements/functions.in -o requirements/functions.txt
+	$(COMPILE) -c requirements/run.txt -c requirements/functions.txt requirements/test.in -o requirements/test.txt
+	$(COMPILE) -c requirements/test.txt requirements/bench.in -o requirements/bench.txt
+
+clean: ## Remove what the commands made, but for the broker's data in .local/
+	rm -rf .venv .venv.unfinished build dist .aws-sam .local/lock
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

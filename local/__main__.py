@@ -1,0 +1,91 @@
+"""``python -m local``: what ``make run`` starts."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.broker import BrokerFailed
+from local.children import die_with_parent
+from local.composition import BrokerEnded, PortTaken, Product
+from local.dotenv import BadLine, parsed
+from local.jars import JarsRefused, JarsUnavailable
+from local.options import Options, read
+from local.progress import say, warn
+from local.run_directory import DirectoryTaken
+from local.supervised import ChildFailed
+from streaming_runtime.core.errors import ConfigurationInvalid
+
+ASKED_WRONGLY = (PortTaken, DirectoryTaken, ConfigurationInvalid, BadLine)
+FAILED = (BrokerFailed, BrokerEnded, ChildFailed, JarsUnavailable, JarsRefused)
+INTERRUPTED = 130
+
+
+async def supervise(product: Product) -> int:
+    """Run the product until a signal or a failure ends it; a second signal ends all at once."""
+    told = asyncio.Event()
+
+    def on_signal() -> None:
+        if told.is_set():
+            product.kill()
+            os._exit(INTERRUPTED)
+        told.set()
+        say("\nStopping; once more ends everything at once")
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    running = asyncio.create_task(product.run())
+    waiting = asyncio.create_task(told.wait())
+    try:
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        code = await _outcome(running)
+        await product.stop()
+    return code
+
+
+async def _outcome(running: asyncio.Task[None]) -> int:
+    """End the run and say why it ended, if it was not asked to."""
+    running.cancel()
+    code = 0
+    try:
+        await running
+    except* asyncio.CancelledError:
+        pass
+    except* ASKED_WRONGLY as failures:
+        warn(str(_first(failures)))
+        code = 2
+    except* FAILED as failures:
+        warn(f"\n{_first(failures)}")
+        code = 1
+    return code
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = failures.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _options(arguments: Sequence[str]) -> Options:
+    file = Path(".env")
+    dotenv = parsed(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return read(arguments, os.environ, dotenv)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run everything; 0 when it was told to stop, 1 when it failed, 2 when it was asked wrongly."""
+    if "MAKELEVEL" in os.environ and (follow := die_with_parent()):
+        follow()  # A killed make leaves nothing behind either.
+    try:
+        options = _options(arguments)
+    except ASKED_WRONGLY as problem:
+        warn(str(problem))
+        return 2
+    return asyncio.run(supervise(Product(options)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

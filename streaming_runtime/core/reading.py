@@ -1,0 +1,247 @@
+"""Where a reading begins and where it stops: one decision for every transport."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from streaming_runtime.core.cursor import Cursor, CursorSeal
+from streaming_runtime.core.errors import BrokerUnavailable
+from streaming_runtime.core.model import NOTHING_SEEN, Position, Stream
+from streaming_runtime.core.ports import Bounds, Feed, ResultsLog
+from streaming_runtime.core.results import EncodedResult
+
+SCAN_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a client asked for: at most one of cursor, since and tail, or start or now.
+
+    Units:  ``since_ms`` is milliseconds since 1970, compared with ``processed_at``.
+    """
+
+    place: Literal["start", "now", "cursor", "since", "tail"] = "start"
+    cursor: str = ""
+    since_ms: int = 0
+    tail: int = 0
+    limit: int | None = None
+    until_now: bool = False
+
+
+class Gap(NamedTuple):
+    """Results that a reader asked for and that exist no more.
+
+    Shape:  ``earliest`` is the cursor of the first result offset that still exists.
+    """
+
+    requested: str | None
+    earliest: str
+    reason: Literal["retention", "incarnation"]
+
+
+class Delivery(NamedTuple):
+    """A result and the id it has for one reader: None is the shared one."""
+
+    result: EncodedResult
+    own_id: str | None
+
+    @property
+    def id(self) -> str:
+        return self.own_id or self.result.id
+
+
+class Reader:
+    """One client's reading of one stream: its feed, its cursor, and whether it is over.
+
+    ``ending`` is None while it goes on, else why nothing more will come.
+    """
+
+    __slots__ = (
+        "_feed",
+        "_incarnation",
+        "_left",
+        "_position",
+        "_seal",
+        "_until",
+        "ending",
+        "stream",
+    )
+
+    def __init__(self, stream: Stream, feed: Feed, seal: CursorSeal, cursor: Cursor) -> None:
+        self.stream = stream
+        self.ending: Literal["end", "reached", "slow"] | None = None
+        self._feed = feed
+        self._seal = seal
+        self._incarnation = cursor.incarnation
+        self._position = cursor.position
+        self._left = cursor.limit
+        self._until = cursor.until
+
+    @property
+    def offset(self) -> int:
+        """The next results offset."""
+        return self._position.offset
+
+    @property
+    def cursor_id(self) -> str:
+        """The cursor behind all that was handed out."""
+        return self._seal.encode(self.stream.stream_id, self._cursor())
+
+    async def take(
+        self, seconds: float, until: int | None = None, most: int | None = None
+    ) -> list[Delivery]:
+        """Return the next results; [] when the time is over or the reading is.
+
+        Shape:  ``until`` is a results offset at which to come back although nothing was found;
+                ``most`` bounds the answer, for a page that is the last use of this reader.
+        """
+        stops = [offset for offset in (until, self._until) if offset is not None]
+        results = await self._feed.take(seconds, min(stops, default=None))
+        if self._left is None and self._until is None and most is None:
+            deliveries = self._unbounded(results)
+        else:
+            deliveries = self._bounded(results, most)
+        if not results:
+            self._position = self._feed.position
+        if self.ending is None and self._cursor().is_reached():
+            self.ending = "reached"
+        elif self.ending is None and not results and self._feed.has_lagged:
+            self.ending = "slow"
+        return deliveries
+
+    def _unbounded(self, results: Sequence[EncodedResult]) -> list[Delivery]:
+        deliveries = []
+        for result in results:
+            deliveries.append(Delivery(result, None))
+            if result.entry.kind == "end":
+                self._end()
+                break
+        if deliveries:
+            self._position = deliveries[-1].result.position
+        return deliveries
+
+    def _bounded(self, results: Sequence[EncodedResult], most: int | None) -> list[Delivery]:
+        has_own_ids = self._left is not None or self._until is not None
+        deliveries: list[Delivery] = []
+        for result in results:
+            if len(deliveries) == most or self.ending or self._left == 0:
+                break
+            if self._until is not None and result.entry.offset >= self._until:
+                self._position = Position(self._until, self._position.height)
+                break
+            self._position = result.position
+            if self._left is not None:
+                self._left -= 1
+            if result.entry.kind == "end":
+                self._end()
+            deliveries.append(Delivery(result, self.cursor_id if has_own_ids else None))
+        return deliveries
+
+    def _end(self) -> None:
+        self.ending = "end"
+        self._left = 0
+
+    def _cursor(self) -> Cursor:
+        return Cursor(self._incarnation, self._position, self._left, self._until)
+
+
+class Readings:
+    """Opens readings of one results log."""
+
+    def __init__(self, log: ResultsLog, seal: CursorSeal) -> None:
+        self.log = log
+        self.seal = seal
+
+    async def begin(self, stream: Stream, start: Start) -> tuple[Cursor, Gap | None]:
+        """Decide where a reading begins, and tell if something before it is gone.
+
+        Raises:  InvalidCursor; BrokerUnavailable.
+        """
+        bounds = await self.log.bounds(stream.partition)
+        cursor, gap = await self._placed(stream, start, bounds)
+        limit = start.limit if cursor.limit is None else cursor.limit
+        until = bounds.end if start.until_now and cursor.until is None else cursor.until
+        seen = cursor.position.height.offset
+        if stream.end_source is not None and seen >= stream.end_source and gap is None:
+            limit = 0  # behind the end: nothing will come, and a reader must not wait for it
+        return replace(cursor, limit=limit, until=until), gap
+
+    @asynccontextmanager
+    async def open(self, stream: Stream, cursor: Cursor) -> AsyncIterator[Reader]:
+        """Open a reader at a cursor that ``begin`` has decided."""
+        async with self.log.follow(stream, cursor.position) as feed:
+            yield Reader(stream, feed, self.seal, cursor)
+
+    async def _placed(
+        self, stream: Stream, start: Start, bounds: Bounds
+    ) -> tuple[Cursor, Gap | None]:
+        incarnation = self.log.incarnation.id
+        if start.place == "cursor":
+            return self._of_client(stream, self.seal.decode(stream.stream_id, start.cursor), bounds)
+        if start.place == "now":
+            return Cursor(incarnation, await self.log.tip(stream.partition)), None
+        first = Cursor(stream.incarnation, Position(stream.first_offset))
+        cursor, gap = self._of_client(stream, first, bounds)
+        if start.place == "since":
+            gap, position = (
+                None,
+                await self._since(stream, cursor.position, bounds.end, start.since_ms),
+            )
+            return replace(cursor, position=position), gap
+        if start.place == "tail":
+            gap, position = None, await self._tail(stream, cursor.position, bounds.end, start.tail)
+            return replace(cursor, position=position), gap
+        return cursor, None if gap is None else gap._replace(requested=None)
+
+    def _of_client(
+        self, stream: Stream, cursor: Cursor, bounds: Bounds
+    ) -> tuple[Cursor, Gap | None]:
+        """Check that a position still exists; if not, the first that does, and the gap."""
+        incarnation = self.log.incarnation.id
+        reason: Literal["retention", "incarnation"] | None = None
+        placed = cursor
+        if cursor.incarnation != incarnation or cursor.position.offset > bounds.end:
+            reason = "incarnation"
+            first = Position(bounds.earliest, NOTHING_SEEN)
+            placed = replace(cursor, incarnation=incarnation, position=first, until=None)
+        elif cursor.position.offset < bounds.earliest:
+            reason = "retention"
+            kept = Position(bounds.earliest, cursor.position.height)
+            placed = replace(cursor, position=kept)
+        if reason is None:
+            return placed, None
+        encode = self.seal.encode
+        requested, earliest = (encode(stream.stream_id, c) for c in (cursor, placed))
+        return placed, Gap(requested, earliest, reason)
+
+    async def _since(self, stream: Stream, first: Position, end: int, since_ms: int) -> Position:
+        before = first
+        async for result in self._history(stream, first, end):
+            if result.entry.processed_at >= since_ms:
+                return before
+            before = result.position
+        return Position(max(end, before.offset), before.height)
+
+    async def _tail(self, stream: Stream, first: Position, end: int, count: int) -> Position:
+        # One more than asked for: the position before the first of the last N.
+        before: deque[Position] = deque([first], maxlen=count + 1)
+        async for result in self._history(stream, first, end):
+            before.append(result.position)
+        return before[0]
+
+    async def _history(
+        self, stream: Stream, first: Position, end: int
+    ) -> AsyncIterator[EncodedResult]:
+        async with self.log.follow(stream, first) as feed:
+            while feed.position.offset < end:
+                results = await feed.take(SCAN_SECONDS, end)
+                for result in results:
+                    if result.entry.offset >= end:
+                        return
+                    yield result
+                if not results and feed.position.offset < end:
+                    raise BrokerUnavailable("The results cannot be read now")

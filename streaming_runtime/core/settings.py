@@ -1,0 +1,235 @@
+"""Settings: read once from a mapping, at the edge of a process, into frozen dataclasses."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streaming_runtime.core.errors import ConfigurationInvalid
+
+DEFAULT_PORT = 8080
+DEFAULT_PROMETHEUS_PORT = 2112
+DEFAULT_PROCESSING_PROMETHEUS_PORT = 2113
+# A stream stays in its partition for good, so the count is generous for a start: 12 divides well
+# among 1, 2, 3, 4, 6 and 12 processing processes.
+DEFAULT_PARTITIONS = 12
+# Twice what one process sends, so that a limit is met by a fault or an attack and not by work.
+DEFAULT_RATE_PER_SECOND = 10_000
+DEFAULT_READERS = 20_000
+DEFAULT_DRAIN_SECONDS = 20
+MAX_TOPIC_PREFIX = 200
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """Where Kafka is and what our topics are called."""
+
+    broker: str
+    security: str
+    topic_prefix: str
+    partitions: int
+
+    @property
+    def input_topic(self) -> str:
+        return f"{self.topic_prefix}input"
+
+    @property
+    def results_topic(self) -> str:
+        return f"{self.topic_prefix}results"
+
+    @property
+    def dead_letter_topic(self) -> str:
+        return f"{self.topic_prefix}dead-letter"
+
+    @property
+    def streams_topic(self) -> str:
+        return f"{self.topic_prefix}streams"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> KafkaSettings:
+        broker = environ.get("KAFKA_BROKER", "")
+        if not broker:
+            raise ConfigurationInvalid("KAFKA_BROKER is not set: give it host:port of a broker")
+        for address in broker.split(","):
+            host, colon, port = address.strip().rpartition(":")
+            if not (colon and host and port.isdecimal() and port.isascii()):
+                raise ConfigurationInvalid(f"KAFKA_BROKER ({broker}) is not host:port,host:port")
+        security = one_of(environ, "KAFKA_SECURITY", ("plaintext",), "plaintext")
+        prefix = environ.get("KAFKA_TOPIC_PREFIX", "millrace.")
+        legal = prefix.isascii() and all(c.isalnum() or c in "._-" for c in prefix)
+        if not legal or len(prefix) > MAX_TOPIC_PREFIX:
+            raise ConfigurationInvalid(
+                f"KAFKA_TOPIC_PREFIX ({prefix!r}) may hold letters, digits, '.', '_' and '-'"
+            )
+        partitions = number(environ, "KAFKA_PARTITIONS", DEFAULT_PARTITIONS, 1, 10_000)
+        return cls(broker, security, prefix, partitions)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSettings:
+    """The configured keys, by tenant, and the secret that seals cursors."""
+
+    keys: tuple[tuple[str, str], ...]
+    signing_secret: bytes
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> CredentialSettings:
+        keys: list[tuple[str, str]] = []
+        if api_key := environ.get("API_KEY", ""):
+            keys.append(("default", api_key))
+        for pair in filter(None, (p.strip() for p in environ.get("API_KEYS", "").split(","))):
+            tenant, colon, key = pair.partition(":")
+            if not (tenant and colon and key):
+                raise ConfigurationInvalid("API_KEYS must be TENANT:KEY,TENANT:KEY")
+            keys.append((tenant, key))
+        if not keys:
+            raise ConfigurationInvalid(
+                "API_KEY is not set: give the key that clients must send as x-api-key"
+            )
+        if len({key for _, key in keys}) != len(keys):
+            raise ConfigurationInvalid("API_KEY and API_KEYS name one key twice")
+        secret = environ.get("SIGNING_SECRET", "").encode()
+        return cls(tuple(keys), secret or _derived_secret(keys))
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """Limits for each tenant; 0 turns one off."""
+
+    per_second: int
+    burst: int
+    readers: int
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> LimitSettings:
+        rate = number(environ, "RATE_LIMIT_PER_SECOND", DEFAULT_RATE_PER_SECOND, 0, 10**9)
+        burst = number(environ, "RATE_LIMIT_BURST", 2 * rate, 0, 10**9)
+        if rate and not burst:
+            raise ConfigurationInvalid(
+                "RATE_LIMIT_BURST (0) would refuse everything while RATE_LIMIT_PER_SECOND is set"
+            )
+        readers = number(environ, "RATE_LIMIT_READERS", DEFAULT_READERS, 0, 10**9)
+        return cls(rate, burst, readers)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Where the server listens and how it leaves."""
+
+    host: str
+    port: int
+    prometheus_port: int
+    drain_seconds: int
+    cors_origins: tuple[str, ...]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> HttpSettings:
+        origins = (o.strip() for o in environ.get("CORS_ORIGINS", "").split(","))
+        settings = cls(
+            host=environ.get("HOST", "") or "127.0.0.1",
+            port=number(environ, "PORT", DEFAULT_PORT, 0, 65_535),
+            prometheus_port=number(environ, "PROMETHEUS_PORT", DEFAULT_PROMETHEUS_PORT, 0, 65_535),
+            drain_seconds=number(environ, "DRAIN_SECONDS", DEFAULT_DRAIN_SECONDS, 0, 3_600),
+            cors_origins=tuple(filter(None, origins)),
+        )
+        if settings.port and settings.port == settings.prometheus_port:
+            raise ConfigurationInvalid(
+                f"PORT and PROMETHEUS_PORT are both {settings.port}: give each its own"
+            )
+        return settings
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessingSettings:
+    """What a processing process needs besides Kafka."""
+
+    prometheus_port: int
+    state_dir: str
+    guarantee: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> ProcessingSettings:
+        guarantees = ("at-least-once", "exactly-once")
+        return cls(
+            prometheus_port=number(
+                environ,
+                "PROCESSING_PROMETHEUS_PORT",
+                DEFAULT_PROCESSING_PROMETHEUS_PORT,
+                0,
+                65_535,
+            ),
+            state_dir=environ.get("STATE_DIR", "") or ".local/processing",
+            guarantee=one_of(environ, "PROCESSING_GUARANTEE", guarantees, guarantees[0]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that the API needs; each part can be read alone by a function that needs only it."""
+
+    kafka: KafkaSettings
+    credentials: CredentialSettings
+    limits: LimitSettings
+    http: HttpSettings
+    default_processor: str
+    registry: str
+    log_level: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read and check the environment.
+
+        Raises:  ConfigurationInvalid, in words that name the variable.
+        """
+        return cls(
+            kafka=KafkaSettings.from_env(environ),
+            credentials=CredentialSettings.from_env(environ),
+            limits=LimitSettings.from_env(environ),
+            http=HttpSettings.from_env(environ),
+            default_processor=environ.get("DEFAULT_PROCESSOR", "") or "identity",
+            registry=one_of(environ, "STREAM_REGISTRY", ("kafka",), "kafka"),
+            log_level=log_level(environ),
+        )
+
+
+def log_level(environ: Mapping[str, str]) -> str:
+    return one_of(environ, "LOG_LEVEL", LOG_LEVELS, "INFO")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach a server on ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """Read a whole number between ``low`` and ``high``; an empty value counts as unset."""
+    text = environ.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 12 and low <= int(text) <= high):
+        raise ConfigurationInvalid(f"{name} ({text}) must be a whole number from {low} to {high}")
+    return int(text)
+
+
+def one_of(environ: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+    """Read one of ``choices``; an empty value counts as unset."""
+    text = environ.get(name, "") or default
+    if text not in choices:
+        raise ConfigurationInvalid(f"{name} ({text}) must be one of: {', '.join(choices)}")
+    return text
+
+
+def _derived_secret(keys: list[tuple[str, str]]) -> bytes:
+    """Return a secret that replicas with the same keys agree on."""
+    digest = hashlib.sha256(b"millrace signing\0")
+    for tenant, key in sorted(keys):
+        digest.update(f"{len(tenant)}:{tenant}{len(key)}:{key}".encode())
+    return digest.digest()

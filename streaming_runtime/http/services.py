@@ -1,0 +1,57 @@
+"""What the routes work with: wired once at the edge of a process, found on the application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from litestar import Request
+
+from streaming_runtime.core.cursor import Cursor
+from streaming_runtime.core.model import Stream
+from streaming_runtime.core.reading import Gap, Readings
+from streaming_runtime.core.sending import Sending
+from streaming_runtime.core.streams import Streams
+from streaming_runtime.http.answers import Answer, StreamedAnswer
+from streaming_runtime.http.gate import Gate
+
+
+class EventStreams(Protocol):
+    """How a place answers SSE and NDJSON: endless in the container, finite in a function."""
+
+    def answer(
+        self,
+        form: str,
+        stream: Stream,
+        cursor: Cursor,
+        gap: Gap | None,
+        tenant: str,
+        headers: Mapping[str, str],
+    ) -> StreamedAnswer | Answer: ...
+
+
+class Observer(Protocol):
+    """Who is told of every answer."""
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None: ...
+
+    def refused(self, code: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases behind the routes."""
+
+    gate: Gate
+    streams: Streams
+    sending: Sending
+    readings: Readings
+    event_streams: EventStreams
+    is_streaming: bool
+
+
+def services_of(request: Request[Any, Any, Any]) -> Services:
+    found = request.app.state["services"]
+    assert isinstance(found, Services)
+    return found

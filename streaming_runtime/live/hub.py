@@ -1,0 +1,223 @@
+"""The hub: one shared consumer feeds every reader of this process.
+
+It reads only the partitions that have readers here. A reader begins in the ring of recent results
+when its position is there, else in a sweep over the log that it shares with others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiokafka.errors import KafkaError
+
+from streaming_runtime.core.errors import BrokerUnavailable
+from streaming_runtime.core.model import Incarnation, Position, Stream
+from streaming_runtime.core.ports import Bounds
+from streaming_runtime.core.results import ResultEncoder
+from streaming_runtime.kafka.clients import CALL_SECONDS
+from streaming_runtime.kafka.offsets import Offsets
+from streaming_runtime.kafka.results_log import Fetched, PositionLost, ResultsConsumer
+from streaming_runtime.live.partition import LivePartition
+from streaming_runtime.live.subscription import Subscription
+from streaming_runtime.live.sweep import Sweeps
+
+log = logging.getLogger("millrace.live.hub")
+
+# A partition is read from a little before its end: what was just sent is what is asked for first,
+# and the height at the end is known from what stands before it.
+PRIME_RESULTS = 2_000
+# Long enough that a page reload finds its partition still read.
+KEEP_IDLE_SECONDS = 60.0
+FETCH_SECONDS = 0.5
+# The readers' tasks run between two turns, so that a burst finds their queues emptied.
+TURN_RESULTS = 200
+RETRY_SECONDS = 0.25
+
+
+class Hub:
+    """Implements core.ports.ResultsLog for the many readers of one process."""
+
+    def __init__(
+        self,
+        topic: str,
+        incarnation: Incarnation,
+        encoder: ResultEncoder,
+        offsets: Offsets,
+        make_consumer: Callable[[], ResultsConsumer],
+        make_sweeper: Callable[[], ResultsConsumer],
+    ) -> None:
+        self.incarnation = incarnation
+        self.is_reading = False
+        self._topic = topic
+        self._encoder = encoder
+        self._offsets = offsets
+        self._make_consumer = make_consumer
+        self._partitions: dict[int, LivePartition] = {}
+        self._opening: dict[int, asyncio.Task[LivePartition]] = {}
+        self._changed = asyncio.Event()
+        self._sweeps = Sweeps(make_sweeper, encoder)
+
+    async def bounds(self, partition: int) -> Bounds:
+        return await self._offsets.bounds(self._topic, partition)
+
+    async def tip(self, partition: int) -> Position:
+        live = await self._opened(partition)
+        # Not below the end as of now: what was written before this call is not new.
+        bounds = await self.bounds(partition)
+        return Position(max(live.next_offset, bounds.end), live.position.height)
+
+    @asynccontextmanager
+    async def follow(self, stream: Stream, position: Position) -> AsyncIterator[Subscription]:
+        live = await self._opened(stream.partition)
+        subscription = Subscription(stream.stream_id, position, live, self._bring_on)
+        live.readers += 1
+        try:
+            live.behind.add(subscription)
+            self._bring_on(subscription)
+            yield subscription
+        finally:
+            live.leave(subscription)
+            subscription.close()
+            live.readers -= 1
+            live.idle_since = asyncio.get_running_loop().time()
+
+    async def pump(self) -> None:
+        """Read until cancelled; a fault of Kafka is waited out, a fault of ours ends the process."""
+        try:
+            while True:
+                consumer = self._make_consumer()
+                try:
+                    await consumer.start()
+                    self.is_reading = True
+                    await self._read(consumer)
+                except (KafkaError, OSError, TimeoutError) as exc:
+                    self.is_reading = False
+                    log.warning("results cannot be read", extra={"reason": repr(exc)})
+                    await asyncio.sleep(RETRY_SECONDS)
+                finally:
+                    await consumer.stop()
+        finally:
+            await self._sweeps.close()
+
+    async def _read(self, consumer: ResultsConsumer) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._changed.clear()
+            self._drop_idle(loop.time())
+            offsets = {number: p.next_offset for number, p in self._partitions.items()}
+            if not offsets:
+                await self._changed.wait()
+                continue
+            consumer.assign(offsets)
+            while not self._changed.is_set():
+                fetched = await self._fetch_unless_changed(consumer)
+                for number, found in fetched.items():
+                    await self._feed(self._partitions[number], found)
+                if not fetched:
+                    await self._pass_markers(consumer)
+                    if self._has_idle(loop.time()):
+                        break
+
+    async def _fetch_unless_changed(self, consumer: ResultsConsumer) -> dict[int, Fetched]:
+        """Fetch, but come back at once when the set of partitions changes.
+
+        The fetch that is cancelled may have taken records: the assign that follows seeks back.
+        """
+        fetch = asyncio.ensure_future(consumer.fetch(FETCH_SECONDS))
+        changed = asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait({fetch, changed}, return_when=asyncio.FIRST_COMPLETED)
+            if not fetch.done():
+                return {}
+            return fetch.result()
+        except PositionLost as lost:
+            await self._restart(lost)
+            return {}
+        finally:
+            for task in (fetch, changed):
+                task.cancel()
+
+    async def _feed(self, partition: LivePartition, found: Fetched) -> None:
+        entries = found.entries
+        for first in range(0, len(entries), TURN_RESULTS):
+            turn = entries[first : first + TURN_RESULTS]
+            is_last = first + TURN_RESULTS >= len(entries)
+            partition.feed(turn, found.next_offset if is_last else turn[-1].offset + 1)
+            if not is_last:
+                await asyncio.sleep(0)
+        if not entries:
+            partition.feed((), found.next_offset)
+
+    async def _pass_markers(self, consumer: ResultsConsumer) -> None:
+        """Move past transaction markers, which use offsets but are never fetched."""
+        for number, partition in list(self._partitions.items()):
+            position = await consumer.position(number)
+            if position > partition.next_offset:
+                partition.feed((), position)
+
+    async def _opened(self, number: int) -> LivePartition:
+        """Return a partition that is read, and read up to its end as of the first call.
+
+        Raises:  BrokerUnavailable.
+        """
+        partition = self._partitions.get(number)
+        if partition is None:
+            opening = self._opening.get(number)
+            if opening is None:
+                opening = asyncio.ensure_future(self._open(number))
+                self._opening[number] = opening
+                opening.add_done_callback(lambda _: self._opening.pop(number, None))
+            partition = await asyncio.shield(opening)
+        if not partition.primed.is_set():
+            try:
+                async with asyncio.timeout(CALL_SECONDS):
+                    await partition.primed.wait()
+            except TimeoutError:
+                raise BrokerUnavailable("The results cannot be read now") from None
+        return partition
+
+    async def _open(self, number: int) -> LivePartition:
+        bounds = await self.bounds(number)
+        start = max(bounds.earliest, bounds.end - PRIME_RESULTS)
+        partition = LivePartition(number, Position(start), self._encoder)
+        partition.primed_at = bounds.end
+        partition.idle_since = asyncio.get_running_loop().time()
+        if start >= bounds.end:
+            partition.primed.set()
+        self._partitions[number] = partition
+        self._changed.set()
+        return partition
+
+    async def _restart(self, lost: PositionLost) -> None:
+        """Go on at the first offset that exists; readers that were behind it are told by theirs."""
+        partition = self._partitions[lost.partition]
+        bounds = await self.bounds(lost.partition)
+        log.error(
+            "results are gone",
+            extra={"partition": lost.partition, "offset": lost.offset, "earliest": bounds.earliest},
+        )
+        for reader in partition.restart(Position(bounds.earliest, partition.position.height)):
+            reader.has_lagged = True
+            reader.wake()
+        self._changed.set()
+
+    def _bring_on(self, subscription: Subscription) -> None:
+        """Bring a reader towards the live end, from the ring or by a sweep."""
+        partition = self._partitions[subscription.owner.number]
+        if not partition.splice(subscription):
+            self._sweeps.serve(partition)
+
+    def _has_idle(self, now: float) -> bool:
+        return any(self._is_idle(p, now) for p in self._partitions.values())
+
+    def _drop_idle(self, now: float) -> None:
+        idle = [n for n, p in self._partitions.items() if self._is_idle(p, now)]
+        for number in idle:
+            del self._partitions[number]
+
+    @staticmethod
+    def _is_idle(partition: LivePartition, now: float) -> bool:
+        return not partition.readers and now - partition.idle_since > KEEP_IDLE_SECONDS

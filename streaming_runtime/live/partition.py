@@ -1,0 +1,140 @@
+"""One results partition in this process: what was read last, and who reads it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from streaming_runtime.core.dedupe import OnceOnly
+from streaming_runtime.core.model import LogEntry, Position
+from streaming_runtime.core.results import EncodedResult, ResultEncoder
+from streaming_runtime.live.subscription import Subscription
+
+RING_RESULTS = 4_096
+RING_BYTES = 4 << 20
+
+
+class Ring:
+    """The most recent results of a partition, found by stream.
+
+    ``start`` is a results offset: every result at or above it that counts is in the ring.
+    """
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self._results: deque[EncodedResult] = deque()
+        self._by_stream: dict[str, deque[EncodedResult]] = {}
+        self._bytes = 0
+
+    def add(self, result: EncodedResult) -> None:
+        self._results.append(result)
+        self._by_stream.setdefault(result.entry.stream_id, deque()).append(result)
+        self._bytes += result.size
+        while len(self._results) > RING_RESULTS or self._bytes > RING_BYTES:
+            self._forget_oldest()
+
+    def of(self, stream_id: str) -> Sequence[EncodedResult]:
+        return self._by_stream.get(stream_id, ())
+
+    def _forget_oldest(self) -> None:
+        oldest = self._results.popleft()
+        self._bytes -= oldest.size
+        self.start = oldest.entry.offset + 1
+        stream = self._by_stream[oldest.entry.stream_id]
+        stream.popleft()
+        if not stream:
+            del self._by_stream[oldest.entry.stream_id]
+
+
+class LivePartition:
+    """The live end of a partition: judged once, encoded once, offered to all its readers.
+
+    Everything here is synchronous: between two awaits of the pump no reader can be in between, so
+    a reader that is spliced from the ring to live has neither hole nor repeat.
+    """
+
+    def __init__(self, number: int, position: Position, encoder: ResultEncoder) -> None:
+        self.number = number
+        self.next_offset = position.offset
+        self.ring = Ring(position.offset)
+        self.live: dict[str, set[Subscription]] = {}
+        self.behind: set[Subscription] = set()
+        self.readers = 0
+        self.idle_since = 0.0
+        self.primed_at = position.offset
+        self.primed = asyncio.Event()
+        self._once = OnceOnly(position.height)
+        self._encoder = encoder
+        self._waiting_for_offset: set[Subscription] = set()
+
+    @property
+    def position(self) -> Position:
+        return Position(self.next_offset, self._once.height)
+
+    def feed(self, entries: Sequence[LogEntry], next_offset: int) -> None:
+        """Take what the pump has read: ``next_offset`` is the offset after all of it."""
+        for entry in entries:
+            if entry.offset < self.next_offset or not self._once.takes(entry):
+                continue
+            result = self._encoder.encode(entry)
+            self.ring.add(result)
+            # A copy: a reader that lags leaves the set while we walk it.
+            for subscription in tuple(self.live.get(entry.stream_id, ())):
+                if not subscription.offer(result):
+                    self._fall_behind(subscription)
+        self.next_offset = max(self.next_offset, next_offset)
+        if not self.primed.is_set() and self.next_offset >= self.primed_at:
+            self.primed.set()
+        for subscription in tuple(self._waiting_for_offset):
+            subscription.wake()
+
+    def splice(self, subscription: Subscription) -> bool:
+        """Bring a reader on from the ring, and to the live end if it has room for all of it.
+
+        Shape:  False when its position is older than the ring: it needs the log.
+        """
+        if subscription.position_behind.offset < self.ring.start:
+            return False
+        for result in self.ring.of(subscription.stream_id):
+            if not subscription.accepts(result):
+                continue
+            if not subscription.offer(result):
+                subscription.park()
+                return True
+        self.behind.discard(subscription)
+        self.live.setdefault(subscription.stream_id, set()).add(subscription)
+        subscription.go_live()
+        return True
+
+    def leave(self, subscription: Subscription) -> None:
+        self.behind.discard(subscription)
+        self._waiting_for_offset.discard(subscription)
+        self._leave_live(subscription)
+
+    def wait_for_offset(self, subscription: Subscription, waits: bool) -> None:
+        """Wake a reader at each move, not only at its own results (it looks for an offset)."""
+        if waits:
+            self._waiting_for_offset.add(subscription)
+        else:
+            self._waiting_for_offset.discard(subscription)
+
+    def restart(self, position: Position) -> list[Subscription]:
+        """Begin anew elsewhere; return the readers, who must be told."""
+        readers = [s for streams in self.live.values() for s in streams] + list(self.behind)
+        self.next_offset = position.offset
+        self.ring = Ring(position.offset)
+        self._once = OnceOnly(position.height)
+        return readers
+
+    def _fall_behind(self, subscription: Subscription) -> None:
+        self._leave_live(subscription)
+        self.behind.add(subscription)
+        subscription.park()
+
+    def _leave_live(self, subscription: Subscription) -> None:
+        streams = self.live.get(subscription.stream_id)
+        if streams is not None:
+            streams.discard(subscription)
+            if not streams:
+                del self.live[subscription.stream_id]
