@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -57,6 +58,7 @@ class Hub:
         self._make_consumer = make_consumer
         self._partitions: dict[int, LivePartition] = {}
         self._opening: dict[int, asyncio.Task[LivePartition]] = {}
+        self._holds: Counter[int] = Counter()
         self._changed = asyncio.Event()
         self._sweeps = Sweeps(make_sweeper, encoder)
 
@@ -64,28 +66,25 @@ class Hub:
         return await self._offsets.bounds(self._topic, partition)
 
     async def tip(self, partition: int) -> Position:
-        live = await self._opened(partition)
-        # Not below the end as of now: what was written before this call is not new.
-        bounds = await self.bounds(partition)
-        return Position(max(live.next_offset, bounds.end), live.position.height)
+        async with self._held(partition) as live:
+            # Not below the end as of now: what was written before this call is not new.
+            bounds = await self.bounds(partition)
+            return Position(max(live.next_offset, bounds.end), live.position.height)
 
     @asynccontextmanager
     async def follow(self, stream: Stream, position: Position) -> AsyncIterator[Subscription]:
-        live = await self._opened(stream.partition)
-        subscription = Subscription(stream.stream_id, position, live, self._bring_on)
-        live.readers += 1
-        try:
-            live.behind.add(subscription)
-            self._bring_on(subscription)
-            yield subscription
-        finally:
-            live.leave(subscription)
-            subscription.close()
-            live.readers -= 1
-            live.idle_since = asyncio.get_running_loop().time()
+        async with self._held(stream.partition) as live:
+            subscription = Subscription(stream.stream_id, position, live, self._bring_on)
+            try:
+                live.behind.add(subscription)
+                self._bring_on(subscription)
+                yield subscription
+            finally:
+                live.leave(subscription)
+                subscription.close()
 
     async def pump(self) -> None:
-        """Read until cancelled; a fault of Kafka is waited out, a fault of ours ends the process."""
+        """Read until cancelled; a fault of Kafka is waited out, one of ours ends the process."""
         try:
             while True:
                 consumer = self._make_consumer()
@@ -93,7 +92,7 @@ class Hub:
                     await consumer.start()
                     self.is_reading = True
                     await self._read(consumer)
-                except (KafkaError, OSError, TimeoutError) as exc:
+                except (KafkaError, BrokerUnavailable, OSError, TimeoutError) as exc:
                     self.is_reading = False
                     log.warning("results cannot be read", extra={"reason": repr(exc)})
                     await asyncio.sleep(RETRY_SECONDS)
@@ -158,6 +157,17 @@ class Hub:
             if position > partition.next_offset:
                 partition.feed((), position)
 
+    @asynccontextmanager
+    async def _held(self, number: int) -> AsyncIterator[LivePartition]:
+        """Open a partition, and keep it read from before it is open until the block is left."""
+        self._holds[number] += 1
+        try:
+            yield await self._opened(number)
+        finally:
+            self._holds[number] -= 1
+            if (partition := self._partitions.get(number)) is not None:
+                partition.idle_since = asyncio.get_running_loop().time()
+
     async def _opened(self, number: int) -> LivePartition:
         """Return a partition that is read, and read up to its end as of the first call.
 
@@ -211,13 +221,12 @@ class Hub:
             self._sweeps.serve(partition)
 
     def _has_idle(self, now: float) -> bool:
-        return any(self._is_idle(p, now) for p in self._partitions.values())
+        return any(self._is_idle(n, p, now) for n, p in self._partitions.items())
 
     def _drop_idle(self, now: float) -> None:
-        idle = [n for n, p in self._partitions.items() if self._is_idle(p, now)]
+        idle = [n for n, p in self._partitions.items() if self._is_idle(n, p, now)]
         for number in idle:
             del self._partitions[number]
 
-    @staticmethod
-    def _is_idle(partition: LivePartition, now: float) -> bool:
-        return not partition.readers and now - partition.idle_since > KEEP_IDLE_SECONDS
+    def _is_idle(self, number: int, partition: LivePartition, now: float) -> bool:
+        return not self._holds[number] and now - partition.idle_since > KEEP_IDLE_SECONDS

@@ -60,7 +60,6 @@ class LivePartition:
         self.ring = Ring(position.offset)
         self.live: dict[str, set[Subscription]] = {}
         self.behind: set[Subscription] = set()
-        self.readers = 0
         self.idle_since = 0.0
         self.primed_at = position.offset
         self.primed = asyncio.Event()

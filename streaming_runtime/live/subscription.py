@@ -43,6 +43,7 @@ class Subscription:
         "_slow_timer",
         "_waiter",
         "has_lagged",
+        "is_interrupted",
         "is_live",
         "is_parked",
         "owner",
@@ -64,6 +65,7 @@ class Subscription:
         self.is_live = False
         self.is_parked = False
         self.has_lagged = False
+        self.is_interrupted = False
         self.owner = owner
         self._on_room = on_room
         self._queue: deque[EncodedResult] = deque()
@@ -120,6 +122,10 @@ class Subscription:
         self._queue.clear()
         self._bytes = 0
 
+    def interrupt(self) -> None:
+        self.is_interrupted = True
+        self.wake()
+
     def wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -141,7 +147,8 @@ class Subscription:
         return taken
 
     def _is_over(self, until: int | None) -> bool:
-        return self.has_lagged or (until is not None and self.position.offset >= until)
+        is_there = until is not None and self.position.offset >= until
+        return self.has_lagged or self.is_interrupted or is_there
 
     async def _wait(self, seconds: float, until: int | None) -> None:
         deadline = self._loop.call_later(seconds, self._time_over)

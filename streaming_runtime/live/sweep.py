@@ -53,11 +53,14 @@ class Sweeps:
 
     def _ended(self, partition: LivePartition) -> None:
         task = self._running.pop(partition)
-        if not task.cancelled() and (failure := task.exception()) is not None:
+        if task.cancelled():
+            return
+        if (failure := task.exception()) is not None:
             log.error("a sweep failed", exc_info=failure)
-            for subscription in partition.behind:
-                subscription.has_lagged = True
-                subscription.wake()
+            _end_behind(partition)
+        elif _hungry(partition):
+            # Somebody came while the sweep was closing its consumer.
+            self.serve(partition)
 
     async def _sweep(self, partition: LivePartition) -> None:
         async with self._slots:
@@ -141,6 +144,13 @@ class Pass:
             subscription.pass_over(Position(offset, self._once.height))
             subscription.wake()
         self._offset = max(self._offset, offset)
+
+
+def _end_behind(partition: LivePartition) -> None:
+    """Have the readers that are behind come back with their cursor."""
+    for subscription in partition.behind:
+        subscription.has_lagged = True
+        subscription.wake()
 
 
 def _hungry(partition: LivePartition) -> list[Subscription]:

@@ -1,0 +1,107 @@
+"""Everything a process needs of Kafka, opened together and closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer
+
+from streaming_runtime.core.errors import BrokerUnavailable
+from streaming_runtime.core.model import Incarnation
+from streaming_runtime.core.settings import KafkaSettings
+from streaming_runtime.core.vitals import Vitals
+from streaming_runtime.kafka import clients
+from streaming_runtime.kafka.offsets import Offsets
+from streaming_runtime.kafka.producer import SupervisedProducer
+from streaming_runtime.kafka.registry import KafkaRegistry
+from streaming_runtime.kafka.results_log import ResultsConsumer
+from streaming_runtime.kafka.sink import KafkaSink
+from streaming_runtime.kafka.topics import ensure_topics
+
+# Kafka may be starting beside us; a cluster that takes longer is down, and saying so helps more.
+START_SECONDS = 30.0
+CLOSE_SECONDS = 8.0
+# How long Kafka holds the registry's fetch when nothing is new: it answers at once when there is.
+REGISTRY_WAIT_MS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The parts over one cluster; ``vitals`` tells when a background task of them has ended."""
+
+    settings: KafkaSettings
+    producer: SupervisedProducer
+    sink: KafkaSink
+    offsets: Offsets
+    registry: KafkaRegistry
+    incarnation: Incarnation
+    vitals: Vitals
+
+    def results_consumer(self, wait_ms: int, partition_bytes: int) -> ResultsConsumer:
+        """Return a consumer of the results topic, not started."""
+        return ResultsConsumer(
+            self.settings.results_topic,
+            lambda: clients.consumer(
+                self.settings, wait_ms=wait_ms, partition_bytes=partition_bytes
+            ),
+        )
+
+
+@asynccontextmanager
+async def connected(
+    settings: KafkaSettings, within_seconds: float = START_SECONDS
+) -> AsyncIterator[Connected]:
+    """Make sure of the topics, start producer and registry, and read the registry to its end.
+
+    Raises:  BrokerUnavailable if that takes longer; ConfigurationInvalid for unusable topics.
+    """
+    deadline = time.monotonic() + within_seconds
+    topics = await ensure_topics(settings, within_seconds)
+    producer = SupervisedProducer(
+        lambda: clients.producer(settings), (settings.input_topic, settings.streams_topic)
+    )
+
+    def asking() -> AIOKafkaConsumer:
+        return clients.consumer(
+            settings, wait_ms=REGISTRY_WAIT_MS, partition_bytes=clients.REPLAY_PARTITION_BYTES
+        )
+
+    offsets = Offsets(asking)
+    registry = KafkaRegistry(settings.streams_topic, producer, offsets, asking)
+    vitals = Vitals()
+    try:
+        vitals.start("the producer", producer.supervise())
+        vitals.start("the registry", registry.follow())
+        await _read_whole(registry, deadline)
+        incarnation = registry.incarnation
+        if topics.is_new or incarnation is None or incarnation.partitions != topics.partitions:
+            incarnation = await registry.announce(topics.partitions)
+        yield Connected(
+            settings=settings,
+            producer=producer,
+            sink=KafkaSink(settings.input_topic, producer),
+            offsets=offsets,
+            registry=registry,
+            incarnation=incarnation,
+            vitals=vitals,
+        )
+    finally:
+        await vitals.close(CLOSE_SECONDS)
+        await offsets.close()
+
+
+async def _read_whole(registry: KafkaRegistry, deadline: float) -> None:
+    """Catch up, however many deadlines of single calls that takes, until ours."""
+    while True:
+        try:
+            await registry.catch_up()
+        except BrokerUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0)
+        else:
+            return

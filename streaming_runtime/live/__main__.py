@@ -1,0 +1,58 @@
+"""``python -m streaming_runtime.live``: the API as one long-running process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+from functions.results.routes import router as results
+from functions.streams.routes import router as streams
+
+from functions.send.routes import router as send
+from functions.start.routes import router as start
+from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid
+from streaming_runtime.core.logs import configure_logs
+from streaming_runtime.core.settings import Settings
+from streaming_runtime.core.vitals import VitalEnded
+from streaming_runtime.live import runtime
+from streaming_runtime.processing.catalog import Catalog
+
+log = logging.getLogger("millrace.live")
+
+FAILED = 1
+ASKED_WRONGLY = 2
+
+
+def main() -> int:
+    """Serve until told to stop; 1 when it failed, 2 when its settings cannot be used."""
+    try:
+        settings = Settings.from_env(os.environ)
+        configure_logs(settings.log_level, "api")
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(runtime.run(settings, [start, send, results, streams], Catalog()))
+    except ConfigurationInvalid as problem:
+        sys.stderr.write(f"{problem}\n")
+        return ASKED_WRONGLY
+    except BrokerUnavailable as problem:
+        log.critical("cannot start", extra={"reason": str(problem)})
+        return FAILED
+    except VitalEnded:
+        return FAILED  # Logged, with its cause, when it happened.
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's, which halves the cost of a small write; where it is missing, asyncio's."""
+    try:
+        import uvloop  # noqa: PLC0415 - it does not build on every system
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""The open connections of readers: each leaves at a moment of its own, on rotation or a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+# API Gateway cuts a streamed answer at 15 min; a deploy should look like this everyday churn.
+ROTATION_SECONDS = (480.0, 720.0)
+
+Leaving = Literal["gone", "rotation", "restart"]
+
+
+class Connection:
+    """One open connection and why it is to be closed, None while it may go on."""
+
+    __slots__ = ("_interrupt", "_timer", "leaving")
+
+    def __init__(self) -> None:
+        self.leaving: Leaving | None = None
+        self._interrupt: Callable[[], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def interrupts(self, interrupt: Callable[[], None]) -> None:
+        """Name what to call when it is to be closed; at once, if that is so already."""
+        self._interrupt = interrupt
+        if self.leaving is not None:
+            interrupt()
+
+    def leave(self, why: Leaving) -> None:
+        """Have it closed; the first reason stays, but for a client that is gone."""
+        if self.leaving is None or why == "gone":
+            self.leaving = why
+        if self._interrupt is not None:
+            self._interrupt()
+
+    def leave_after(self, seconds: float, why: Leaving) -> None:
+        """Have it closed later; this replaces what was set before."""
+        self.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.leave, why)
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Connections:
+    """All of one process, with how many there are."""
+
+    def __init__(self, on_count: Callable[[int], None]) -> None:
+        self._open: set[Connection] = set()
+        self._on_count = on_count
+        self._drained_at: float | None = None
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def is_draining(self) -> bool:
+        return self._drained_at is not None
+
+    @contextmanager
+    def opened(self) -> Iterator[Connection]:
+        """Count a connection in, until the block is left."""
+        connection = Connection()
+        self._open.add(connection)
+        self._empty.clear()
+        self._on_count(len(self._open))
+        self._schedule(connection)
+        try:
+            yield connection
+        finally:
+            connection.cancel()
+            self._open.discard(connection)
+            self._on_count(len(self._open))
+            if not self._open:
+                self._empty.set()
+
+    async def drain(self, window_seconds: float) -> None:
+        """Close all, each at a random moment of the window; returns when none is open.
+
+        Units:   it takes at most ``window_seconds`` and a second, in which the last ones leave.
+        """
+        self._drained_at = asyncio.get_running_loop().time() + window_seconds
+        for connection in self._open:
+            self._schedule(connection)
+        try:
+            async with asyncio.timeout(window_seconds + 1.0):
+                await self._empty.wait()
+        except TimeoutError:
+            pass  # A peer that does not read; the server cuts it off.
+
+    def _schedule(self, connection: Connection) -> None:
+        if self._drained_at is None:
+            connection.leave_after(random.uniform(*ROTATION_SECONDS), "rotation")
+            return
+        left = max(0.0, self._drained_at - asyncio.get_running_loop().time())
+        connection.leave_after(random.uniform(0, left), "restart")

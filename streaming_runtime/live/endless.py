@@ -1,0 +1,157 @@
+"""Endless SSE and NDJSON: results as they come, until the stream ends or the connection leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from litestar.types import Receive, Scope, Send
+
+from streaming_runtime.core.cursor import Cursor
+from streaming_runtime.core.errors import StreamingError
+from streaming_runtime.core.model import Stream
+from streaming_runtime.core.reading import Delivery, Gap, Reader, Readings
+from streaming_runtime.http import problems
+from streaming_runtime.http.answers import StreamedAnswer, chunk
+from streaming_runtime.http.edge import exchange_of
+from streaming_runtime.http.event_forms import FORMS, STREAM_HEADERS, EventForm, jittered_ms
+from streaming_runtime.http.gate import Gate
+from streaming_runtime.live.connections import Connection, Connections
+
+log = logging.getLogger("millrace.live.endless")
+
+HEARTBEAT_SECONDS = 15.0
+# A client that lost us comes back after this long; who was sent away has another replica to go to.
+LOST_RETRY_MS = (1_000, 3_000)
+LEAVING_RETRY_MS = (200, 2_000)
+SLOW_RETRY_MS = (1_000, 5_000)
+
+Delivered = Callable[[Sequence[Delivery]], None]
+
+
+class EndlessStreams:
+    """Implements http.services.EventStreams for a process that may hold connections open."""
+
+    def __init__(
+        self, readings: Readings, gate: Gate, connections: Connections, delivered: Delivered
+    ) -> None:
+        self.readings = readings
+        self.gate = gate
+        self.connections = connections
+        self.delivered = delivered
+
+    def answer(
+        self,
+        form: str,
+        stream: Stream,
+        cursor: Cursor,
+        gap: Gap | None,
+        tenant: str,
+        headers: Mapping[str, str],
+    ) -> EndlessAnswer:
+        """Return an answer that lasts as long as its reader.
+
+        Raises:  RateLimited when the tenant has as many open readers as it may have.
+        """
+        self.gate.open_reader(tenant)
+        return EndlessAnswer(self, FORMS[form], stream, cursor, gap, tenant, headers)
+
+
+class EndlessAnswer(StreamedAnswer):
+    """One reader's answer."""
+
+    def __init__(
+        self,
+        streams: EndlessStreams,
+        form: EventForm,
+        stream: Stream,
+        cursor: Cursor,
+        gap: Gap | None,
+        tenant: str,
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(self._write, form.media_type, {**headers, **STREAM_HEADERS})
+        self._streams = streams
+        self._form = form
+        self._stream = stream
+        self._cursor = cursor
+        self._gap = gap
+        self._tenant = tenant
+        self._request_id = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._request_id = exchange_of(scope).request_id
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams.gate.close_reader(self._tenant)
+
+    async def _write(self, receive: Receive, send: Send) -> None:
+        with self._streams.connections.opened() as connection:
+            await chunk(send, self._opening())
+            watching = asyncio.ensure_future(_until_gone(receive, connection))
+            try:
+                async with self._streams.readings.open(self._stream, self._cursor) as reader:
+                    connection.interrupts(reader.interrupt)
+                    await self._deliver(reader, connection, send)
+            except StreamingError as failure:
+                await self._break_off(failure, send)
+            finally:
+                watching.cancel()
+
+    def _opening(self) -> bytes:
+        retry_ms = jittered_ms(*LOST_RETRY_MS)
+        if self._gap is not None:
+            return self._form.opening(None, retry_ms) + self._form.gap(self._gap)
+        position = self._streams.readings.seal.encode(self._stream.stream_id, self._cursor)
+        return self._form.opening(position, retry_ms)
+
+    async def _deliver(self, reader: Reader, connection: Connection, send: Send) -> None:
+        form, told_offset = self._form, reader.offset
+        while connection.leaving != "gone":
+            deliveries = await reader.take(HEARTBEAT_SECONDS)
+            if deliveries:
+                await chunk(send, b"".join([form.result(delivery) for delivery in deliveries]))
+                self._streams.delivered(deliveries)
+                told_offset = reader.offset
+            if (farewell := _farewell(form, reader, connection)) is not None:
+                await chunk(send, farewell)
+                return
+            if not deliveries:
+                # Others' results have passed: who comes back need not read them again.
+                moved = reader.offset != told_offset
+                told_offset = reader.offset
+                position = form.position(reader.cursor_id) if moved else b""
+                await chunk(send, position + form.heartbeat)
+
+    async def _break_off(self, failure: StreamingError, send: Send) -> None:
+        log.warning(
+            "a stream of results broke off",
+            extra={
+                "request_id": self._request_id,
+                "stream_id": self._stream.stream_id,
+                "reason": failure.code,
+            },
+        )
+        problem = problems.encode(failure, self._request_id)
+        await chunk(send, self._form.error(problem, jittered_ms(*LOST_RETRY_MS)))
+
+
+async def _until_gone(receive: Receive, connection: Connection) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    connection.leave("gone")
+
+
+def _farewell(form: EventForm, reader: Reader, connection: Connection) -> bytes | None:
+    """Return the last bytes of an answer that is over, None while it goes on."""
+    if reader.ending == "end":
+        return b""
+    if reader.ending == "reached":
+        return form.position(reader.cursor_id)
+    if reader.ending == "slow":
+        return form.slow(jittered_ms(*SLOW_RETRY_MS), reader.cursor_id)
+    if connection.leaving in ("rotation", "restart"):
+        return form.reconnect(jittered_ms(*LEAVING_RETRY_MS), reader.cursor_id)
+    return None

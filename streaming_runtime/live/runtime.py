@@ -1,0 +1,166 @@
+"""The API process: everything it opens, in one place, closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from litestar import Router
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from streaming_runtime.core.cursor import CursorSeal
+from streaming_runtime.core.limits import TenantLimits
+from streaming_runtime.core.ports import ProcessorCatalog
+from streaming_runtime.core.reading import Readings
+from streaming_runtime.core.results import ResultEncoder
+from streaming_runtime.core.sending import Sending
+from streaming_runtime.core.settings import Settings
+from streaming_runtime.core.streams import Streams
+from streaming_runtime.core.vitals import Vitals
+from streaming_runtime.http import openapi
+from streaming_runtime.http.application import create_app
+from streaming_runtime.http.credentials import ConfiguredKeys
+from streaming_runtime.http.gate import Gate
+from streaming_runtime.http.services import Services
+from streaming_runtime.kafka import clients
+from streaming_runtime.kafka.connection import Connected, connected
+from streaming_runtime.live import asyncapi, health, pages
+from streaming_runtime.live.connections import Connections
+from streaming_runtime.live.endless import EndlessStreams
+from streaming_runtime.live.expiry import Expiry
+from streaming_runtime.live.health import Check, Readiness
+from streaming_runtime.live.hub import Hub
+from streaming_runtime.live.metrics import LiveMetrics, metrics_served
+from streaming_runtime.live.server import DrainingServer, listening, raise_descriptor_limit
+from streaming_runtime.live.websocket import WebSocketResults
+
+log = logging.getLogger("millrace.live")
+
+
+async def run(settings: Settings, routers: Sequence[Router], catalog: ProcessorCatalog) -> None:
+    """Serve ``routers``, and what only a long-running process can, until told to stop.
+
+    Raises:  ConfigurationInvalid; BrokerUnavailable if Kafka cannot be reached at the start;
+             VitalEnded if a background task ended, after the readers have been sent away.
+    """
+    raise_descriptor_limit()
+    metrics = LiveMetrics()
+    connections = Connections(metrics.readers)
+    with listening(settings.http) as listener, metrics_served(metrics, settings.http):
+        async with connected(settings.kafka) as kafka:
+            seal = CursorSeal(settings.credentials.signing_secret)
+            hub = _hub(kafka, ResultEncoder(seal, kafka.incarnation.id))
+            services = _services(
+                settings, kafka, Readings(hub, seal), catalog, connections, metrics
+            )
+            readiness = _readiness(kafka, hub)
+            app = _application(settings, services, routers, readiness, connections, metrics)
+            server = DrainingServer(app, listener, connections, settings.http.drain_seconds)
+            readiness["server"] = lambda: "stopping" if server.is_leaving else health.OK
+            _start_vitals(kafka, hub, services)
+            await _serve(server, kafka.vitals)
+
+
+def _hub(kafka: Connected, encoder: ResultEncoder) -> Hub:
+    return Hub(
+        kafka.settings.results_topic,
+        kafka.incarnation,
+        encoder,
+        kafka.offsets,
+        lambda: kafka.results_consumer(clients.LIVE_WAIT_MS, clients.LIVE_PARTITION_BYTES),
+        lambda: kafka.results_consumer(clients.REPLAY_WAIT_MS, clients.REPLAY_PARTITION_BYTES),
+    )
+
+
+def _services(
+    settings: Settings,
+    kafka: Connected,
+    readings: Readings,
+    catalog: ProcessorCatalog,
+    connections: Connections,
+    metrics: LiveMetrics,
+) -> Services:
+    limits = settings.limits
+    gate = Gate(
+        ConfiguredKeys(settings.credentials.keys),
+        TenantLimits(limits.per_second, limits.burst, limits.readers, time.monotonic),
+    )
+    return Services(
+        gate=gate,
+        streams=Streams(
+            kafka.registry,
+            kafka.sink,
+            readings.log,
+            catalog,
+            settings.default_processor,
+            now_ms,
+        ),
+        sending=Sending(kafka.sink, kafka.registry, now_ms),
+        readings=readings,
+        event_streams=EndlessStreams(readings, gate, connections, metrics.delivered),
+        is_streaming=True,
+    )
+
+
+def _readiness(kafka: Connected, hub: Hub) -> dict[str, Check]:
+    return {
+        "producer": lambda: health.OK if kafka.producer.is_ready else "Kafka cannot be written to",
+        "results": lambda: health.OK if hub.is_reading else "Kafka cannot be read from",
+        "background": lambda: health.OK if kafka.vitals.failure is None else "a part has ended",
+    }
+
+
+def _application(
+    settings: Settings,
+    services: Services,
+    routers: Sequence[Router],
+    readiness: Readiness,
+    connections: Connections,
+    metrics: LiveMetrics,
+) -> ASGIApp:
+    documents = {
+        "/schema": openapi.document(routers),
+        "/asyncapi": asyncapi.document(settings.kafka),
+    }
+    origins = settings.http.cors_origins
+    served = [*routers, health.router(readiness), pages.router(documents)]
+    http = create_app(served, services, metrics, origins)
+    sockets = WebSocketResults(services, connections, metrics, metrics.delivered, origins)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        await (sockets if scope["type"] == ScopeType.WEBSOCKET else http)(scope, receive, send)
+
+    return either
+
+
+def _start_vitals(kafka: Connected, hub: Hub, services: Services) -> None:
+    kafka.vitals.start("the reader of results", hub.pump())
+    kafka.vitals.start("the clock of streams", Expiry(kafka.registry, services.streams).run())
+    kafka.vitals.start("the watch on the topics", _until_replaced(kafka))
+
+
+async def _until_replaced(kafka: Connected) -> None:
+    """Return when the topics under this process are no longer the ones it works with."""
+    await kafka.registry.until_replaced(kafka.incarnation)
+    log.error("the topics were made anew: this process ends, its next start works with them")
+
+
+async def _serve(server: DrainingServer, vitals: Vitals) -> None:
+    """Serve until told to stop or until a vital part ends; either way the readers are drained."""
+    serving = asyncio.ensure_future(server.run_until_told())
+    ended = asyncio.ensure_future(vitals.ended())
+    await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+    if ended.done():
+        log.critical("a part of the process ended", exc_info=ended.result())
+        server.leave()
+    ended.cancel()
+    await serving
+    if (failure := vitals.failure) is not None:
+        raise failure
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,132 @@
+"""The server process: its socket, its signals, and a shutdown that ends readers before it waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import socket
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from litestar.types import ASGIApp
+
+from streaming_runtime.core.errors import ConfigurationInvalid
+from streaming_runtime.core.settings import HttpSettings
+from streaming_runtime.live.connections import Connections
+from streaming_runtime.live.stall import HttpProtocol, WebSocketProtocol
+
+log = logging.getLogger("millrace.live.server")
+
+BACKLOG = 4_096
+# Accepted sockets inherit it; without it a stalled reader swallows 2.9 MB of kernel memory.
+SEND_BUFFER_BYTES = 64 << 10
+# A peer that is gone without a word is noticed after this long without an acknowledgement.
+USER_TIMEOUT_MS = 30_000
+# Above the 60 s of common load balancers: who closes an idle connection first must be them.
+KEEP_ALIVE_SECONDS = 75
+MAX_WEBSOCKET_BYTES = 300 << 10
+PING_SECONDS = 20.0
+# What is not answered this long after the drain window is cut off.
+LAST_ANSWERS_SECONDS = 4
+SECOND_SIGNAL_EXIT = 130
+
+
+class DrainingServer(uvicorn.Server):
+    """A uvicorn server that ends open streams, spread over a window, before it waits for them.
+
+    uvicorn waits for every open response; an SSE response never ends by itself, so without this a
+    SIGTERM hangs until the orchestrator kills the process.
+    """
+
+    def __init__(
+        self, app: ASGIApp, listener: socket.socket, connections: Connections, drain_seconds: float
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=HttpProtocol,
+                ws=WebSocketProtocol,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+                ws_max_size=MAX_WEBSOCKET_BYTES,
+                ws_ping_interval=PING_SECONDS,
+                ws_ping_timeout=PING_SECONDS,
+                ws_per_message_deflate=False,
+            )
+        )
+        self.is_leaving = False
+        self._listener = listener
+        self._connections = connections
+        self._drain_seconds = drain_seconds
+
+    async def run_until_told(self) -> None:
+        """Serve until ``leave`` or a signal, then drain; a second signal ends all at once."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+        await self.serve([self._listener])
+
+    def leave(self) -> None:
+        """Turn unready, and begin to drain."""
+        self.is_leaving = True
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        await self._connections.drain(self._drain_seconds)
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # Ours are on the loop: uvicorn's would be raised again at its end, past every finally.
+        yield
+
+    def _on_signal(self, number: int) -> None:
+        if self.is_leaving:
+            os._exit(SECOND_SIGNAL_EXIT)
+        log.info("stopping", extra={"signal": signal.Signals(number).name})
+        self.leave()
+
+
+@contextmanager
+def listening(settings: HttpSettings) -> Iterator[socket.socket]:
+    """Listen with the buffers and timers that every connection inherits.
+
+    Raises:  ConfigurationInvalid if the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+        try:
+            listener.bind((settings.host, settings.port))
+            listener.listen(BACKLOG)
+        except OSError as exc:
+            raise ConfigurationInvalid(
+                f"HOST and PORT ({settings.host}, {settings.port}) cannot be listened on:"
+                f" {exc.strerror}"
+            ) from exc
+        listener.setblocking(False)
+        yield listener
+
+
+def raise_descriptor_limit() -> None:
+    """Allow as many open sockets as the system lets us: the usual 1,024 are too few for readers."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,178 @@
+"""One open WebSocket: results go out, records come in, receipts go back in the records' order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from litestar.types import Receive, Send
+
+from streaming_runtime.core.cursor import Cursor
+from streaming_runtime.core.errors import StreamingError
+from streaming_runtime.core.model import Stream
+from streaming_runtime.core.reading import Delivery, Gap, Reader
+from streaming_runtime.http.event_forms import jittered_ms
+from streaming_runtime.http.services import Services
+from streaming_runtime.live import frames
+from streaming_runtime.live.close_codes import BAD_MESSAGE, ENDED, RESTART, TOO_SLOW
+from streaming_runtime.live.connections import Connection
+from streaming_runtime.live.endless import LEAVING_RETRY_MS, SLOW_RETRY_MS, Delivered
+from streaming_runtime.live.frames import BadSend, NotAFrame, SendFrame, parse_send
+
+# Sends of one socket that wait for Kafka; behind them its messages are not read.
+SENDS_UNDER_WAY = 256
+# A result wakes the reader when it is there; this only bounds a wait.
+WAIT_SECONDS = 60.0
+LAST_RECEIPTS_SECONDS = 4.0
+
+Close = tuple[int, str]
+GONE: Close = (0, "")
+
+
+class Session:
+    """Runs one socket between its acceptance and its close."""
+
+    def __init__(
+        self,
+        services: Services,
+        stream: Stream,
+        tenant: str,
+        request_id: str,
+        receive: Receive,
+        send: Send,
+        delivered: Delivered,
+    ) -> None:
+        self._services = services
+        self._stream = stream
+        self._tenant = tenant
+        self._request_id = request_id
+        self._receive = receive
+        self._send = send
+        self._delivered = delivered
+        self._receipts: asyncio.Queue[asyncio.Task[str]] = asyncio.Queue(SENDS_UNDER_WAY)
+        self._fault: StreamingError | None = None
+
+    async def run(self, connection: Connection, cursor: Cursor, gap: Gap | None) -> Close:
+        """Serve until one side is done.
+
+        Shape:   the close code and its reason; code 0 when the client is gone already.
+        """
+        await self._open(cursor, gap)
+        tasks = [
+            asyncio.ensure_future(self._receive_all(connection)),
+            asyncio.ensure_future(self._send_receipts()),
+        ]
+        for task in tasks:
+            # Whatever ends one of them ends the session: nobody waits at a half dead socket.
+            task.add_done_callback(lambda _: connection.leave("gone"))
+        try:
+            async with self._services.readings.open(self._stream, cursor) as reader:
+                connection.interrupts(reader.interrupt)
+                code, reason = await self._deliver(reader, connection)
+                if code:
+                    await self._settle()
+                    await self._say_goodbye(code, reader)
+            return code, reason
+        finally:
+            await _ended(tasks)
+            self._abandon()
+
+    async def _open(self, cursor: Cursor, gap: Gap | None) -> None:
+        if gap is not None:
+            await self._text(frames.gap(gap))
+            return
+        seal = self._services.readings.seal
+        await self._text(frames.position(seal.encode(self._stream.stream_id, cursor)))
+
+    async def _deliver(self, reader: Reader, connection: Connection) -> Close:
+        while True:
+            deliveries = await reader.take(WAIT_SECONDS)
+            if connection.leaving == "gone":
+                return GONE
+            await self._show(deliveries)
+            if self._fault is not None:
+                return BAD_MESSAGE, self._fault.code
+            if reader.ending == "slow":
+                return TOO_SLOW, "too slow"
+            if reader.ending is not None:
+                return ENDED, "ended"
+            if connection.leaving in ("rotation", "restart"):
+                return RESTART, connection.leaving
+
+    async def _show(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            await self._text(delivery.result.websocket(delivery.own_id))
+        if deliveries:
+            self._delivered(deliveries)
+
+    async def _say_goodbye(self, code: int, reader: Reader) -> None:
+        if self._fault is not None:
+            await self._text(frames.error(self._fault, self._request_id))
+        elif code == TOO_SLOW:
+            retry_ms = jittered_ms(*SLOW_RETRY_MS)
+            await self._text(frames.leaving("slow", retry_ms, reader.cursor_id))
+        elif code == RESTART:
+            retry_ms = jittered_ms(*LEAVING_RETRY_MS)
+            await self._text(frames.leaving("reconnect", retry_ms, reader.cursor_id))
+
+    async def _receive_all(self, connection: Connection) -> None:
+        while True:
+            event: Any = await self._receive()
+            if event["type"] == "websocket.disconnect":
+                connection.leave("gone")
+                return
+            try:
+                await self._take_in(event.get("text"))
+            except NotAFrame as fault:
+                self._fault = fault.reason
+                connection.leave("restart")  # It only interrupts: the fault decides the code.
+                await asyncio.Event().wait()
+
+    async def _take_in(self, text: str | None) -> None:
+        if text is None:
+            raise NotAFrame("Send text frames, not binary ones")
+        # Tasks start in the order they are made, so the records enter the producer in order.
+        await self._receipts.put(asyncio.ensure_future(self._answer(parse_send(text))))
+
+    async def _answer(self, asked: SendFrame | BadSend) -> str:
+        """Send one record and return the frame that answers it."""
+        try:
+            self._services.gate.count(self._tenant)
+            if isinstance(asked, BadSend):
+                return frames.send_error(asked.reason, asked.ref, self._request_id)
+            stored = await self._services.sending.send(self._stream, bytes(asked.data))
+        except StreamingError as failure:
+            return frames.send_error(failure, asked.ref, self._request_id)
+        return frames.receipt(self._stream.stream_id, stored, asked.ref)
+
+    async def _send_receipts(self) -> None:
+        while True:
+            sending = await self._receipts.get()
+            await self._text(await sending)
+            self._receipts.task_done()
+
+    async def _settle(self) -> None:
+        """Let the sends under way be answered before the socket is closed."""
+        try:
+            async with asyncio.timeout(LAST_RECEIPTS_SECONDS):
+                await self._receipts.join()
+        except TimeoutError:
+            pass
+
+    def _abandon(self) -> None:
+        """Forget the sends nobody waits for: Kafka may have them, the client was not told."""
+        while not self._receipts.empty():
+            self._receipts.get_nowait().cancel()
+
+    async def _text(self, text: str) -> None:
+        await self._send({"type": "websocket.send", "bytes": None, "text": text})
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel and wait; a peer that has gone is no fault, anything else is raised."""
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
+            raise outcome

@@ -1,0 +1,85 @@
+"""Peers that stopped reading: their sockets are aborted, and the kernel keeps nothing of them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+STALL_SECONDS = 10.0
+# Linger on, for 0 s: closing sends a reset and frees the send buffer. Without it the kernel keeps
+# the unsent bytes (92 KB measured) in a FIN_WAIT1 row for minutes.
+NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class _StallAbort(asyncio.Protocol):
+    """Mixin: aborts the connection when its write buffer has not shrunk for STALL_SECONDS.
+
+    ``transport.close()`` is not enough: asyncio keeps a closing transport until its buffer drains,
+    which a peer with a zero window never allows.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _stall_timer: asyncio.TimerHandle | None = None
+    _stalled_bytes = 0
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._stall_timer is None:
+            self._watch_stall()
+
+    def resume_writing(self) -> None:
+        self._forget_stall()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_stall()
+        super().connection_lost(exc)
+
+    def _watch_stall(self) -> None:
+        self._stalled_bytes = self.transport.get_write_buffer_size()
+        self._stall_timer = self.loop.call_later(STALL_SECONDS, self._on_stall)
+
+    def _on_stall(self) -> None:
+        if self.transport.get_write_buffer_size() < self._stalled_bytes:
+            self._watch_stall()  # Slow, but it reads.
+            return
+        self._stall_timer = None
+        peer = self.transport.get_extra_info("socket")
+        if peer is not None:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self.transport.abort()
+
+    def _forget_stall(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+
+class HttpProtocol(_StallAbort, HttpToolsProtocol):
+    """HTTP/1.1 with stall abort, and with our own words for what cannot be parsed."""
+
+    def handle_websocket_upgrade(self) -> None:
+        self._forget_stall()  # The transport goes to another protocol object.
+        super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        body = (
+            b'{"type":"/problems/invalid-parameter","title":"The request cannot be read",'
+            b'"status":400,"detail":"This is not a valid HTTP/1.1 request",'
+            b'"code":"invalid-parameter","retriable":false,"request_id":""}'
+        )
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n"
+            b"x-content-type-options: nosniff\r\ncache-control: no-store\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
+        )
+        self.transport.close()
+
+
+class WebSocketProtocol(_StallAbort, WebSocketsSansIOProtocol):
+    """WebSocket with stall abort."""

@@ -1,0 +1,108 @@
+"""WebSocket on the path of results: who may open one, where it begins, how it is refused."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Sequence
+from urllib.parse import parse_qsl
+
+from litestar.types import Receive, Scope, Send
+from litestar.types.asgi_types import WebSocketAcceptEvent
+
+from streaming_runtime.core import positions
+from streaming_runtime.core.errors import NotFound, StreamingError
+from streaming_runtime.http.services import Observer, Services
+from streaming_runtime.live import frames
+from streaming_runtime.live.close_codes import ENDED, ORIGIN, code_of
+from streaming_runtime.live.connections import Connections
+from streaming_runtime.live.endless import Delivered
+from streaming_runtime.live.origins import is_allowed
+from streaming_runtime.live.session import Session
+
+log = logging.getLogger("millrace.live.websocket")
+
+PATH = re.compile(r"/stream/([^/]+)/results")
+ROUTE = "/stream/{stream_id}/results"
+SWITCHING_PROTOCOLS = 101
+
+
+class WebSocketResults:
+    """An ASGI application for WebSocket connections.
+
+    A refused upgrade is accepted and then closed with its code: a browser cannot see the status of
+    a refusal, but it can see a close code.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        connections: Connections,
+        observer: Observer,
+        delivered: Delivered,
+        origins: Sequence[str],
+    ) -> None:
+        self._services = services
+        self._connections = connections
+        self._observer = observer
+        self._delivered = delivered
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (await receive())["type"] != "websocket.connect":
+            return
+        request_id = secrets.token_hex(8)
+        accept: WebSocketAcceptEvent = {
+            "type": "websocket.accept",
+            "subprotocol": None,
+            "headers": [(b"x-request-id", request_id.encode())],
+        }
+        await send(accept)
+        headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"]}
+        self._observer.answered(ROUTE, "WEBSOCKET", SWITCHING_PROTOCOLS, 0.0)
+        try:
+            if not is_allowed(headers, self._origins):
+                await self._close(send, ORIGIN, "This origin may not open a socket here")
+                return
+            await self._serve(scope, headers, request_id, receive, send)
+        except StreamingError as refusal:
+            self._note(refusal, request_id)
+            text = frames.error(refusal, request_id)
+            await send({"type": "websocket.send", "bytes": None, "text": text})
+            await self._close(send, code_of(refusal), refusal.code)
+
+    async def _serve(
+        self, scope: Scope, headers: dict[str, str], request_id: str, receive: Receive, send: Send
+    ) -> None:
+        match = PATH.fullmatch(scope["path"])
+        if match is None:
+            raise NotFound
+        admission = self._services.gate.admit(headers)
+        stream = await self._services.streams.owned(admission.tenant, match[1])
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        start = positions.start_of(query, headers.get("last-event-id"), is_page=False)
+        cursor, gap = await self._services.readings.begin(stream, start)
+        if cursor.is_reached() and gap is None:
+            await self._close(send, ENDED, "ended")
+            return
+        gate = self._services.gate
+        gate.open_reader(admission.tenant)
+        try:
+            session = Session(
+                self._services, stream, admission.tenant, request_id, receive, send, self._delivered
+            )
+            with self._connections.opened() as connection:
+                code, reason = await session.run(connection, cursor, gap)
+            await self._close(send, code, reason)
+        finally:
+            gate.close_reader(admission.tenant)
+
+    def _note(self, refusal: StreamingError, request_id: str) -> None:
+        self._observer.refused(refusal.code)
+        log.info("refused", extra={"request_id": request_id, "reason": refusal.code})
+
+    @staticmethod
+    async def _close(send: Send, code: int, reason: str) -> None:
+        if code:
+            await send({"type": "websocket.close", "code": code, "reason": reason})

@@ -1,0 +1,174 @@
+import asyncio
+
+import pytest
+
+from streaming_runtime.core.model import Height, Position
+from streaming_runtime.live import partition, subscription
+from streaming_runtime.live.partition import LivePartition, Ring
+from streaming_runtime.live.subscription import Subscription
+from tests.live.entries import ENCODER, OTHER, STREAM, entry
+
+
+def opened(start: int = 0) -> LivePartition:
+    return LivePartition(0, Position(start), ENCODER)
+
+
+def joined(live: LivePartition, position: Position, stream: str = STREAM) -> Subscription:
+    reader = Subscription(stream, position, live, lambda _: None)
+    live.behind.add(reader)
+    live.splice(reader)
+    return reader
+
+
+async def sources(reader: Subscription) -> list[str]:
+    return [result.entry.source for result in await reader.take(0)]
+
+
+async def test_a_live_reader_gets_its_own_results_and_no_others() -> None:
+    live = opened()
+    reader = joined(live, Position(0))
+
+    live.feed([entry(0, 0), entry(1, 1, OTHER), entry(2, 2)], 3)
+
+    assert await sources(reader) == ["0-0", "0-2"]
+
+
+async def test_what_was_read_before_a_reader_came_is_spliced_in_without_hole_or_repeat() -> None:
+    live = opened()
+    live.feed([entry(0, 0), entry(1, 1)], 2)
+    reader = joined(live, Position(1, Height(0)))
+
+    live.feed([entry(2, 2)], 3)
+
+    assert await sources(reader) == ["0-1", "0-2"]
+
+
+async def test_a_repeat_of_a_source_is_dropped_for_everyone() -> None:
+    live = opened()
+    reader = joined(live, Position(0))
+
+    live.feed([entry(0, 5), entry(1, 6), entry(2, 5), entry(3, 6), entry(4, 7)], 5)
+
+    assert await sources(reader) == ["0-5", "0-6", "0-7"]
+
+
+async def test_a_reader_ahead_of_the_pump_gets_nothing_it_has_seen() -> None:
+    live = opened()
+    reader = joined(live, Position(2, Height(1)))
+
+    live.feed([entry(0, 0), entry(1, 1), entry(2, 2)], 3)
+
+    assert await sources(reader) == ["0-2"]
+
+
+async def test_a_position_older_than_the_ring_is_not_spliced() -> None:
+    live = opened(start=10)
+    reader = Subscription(STREAM, Position(9), live, lambda _: None)
+    live.behind.add(reader)
+
+    assert not live.splice(reader)
+
+    assert not reader.is_live
+
+
+async def test_a_reader_that_does_not_read_is_parked_and_brought_on_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscription, "QUEUE_RESULTS", 2)
+    live = opened()
+    has_room: list[Subscription] = []
+    reader = Subscription(STREAM, Position(0), live, has_room.append)
+    live.behind.add(reader)
+    live.splice(reader)
+
+    live.feed([entry(n, n) for n in range(5)], 5)
+
+    assert await sources(reader) == ["0-0", "0-1"]
+    assert has_room == [reader]
+    assert live.splice(reader)
+    assert await sources(reader) == ["0-2", "0-3"]
+    live.splice(reader)
+    assert await sources(reader) == ["0-4"]
+    reader.close()
+
+
+async def test_a_slow_reader_does_not_keep_results_from_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscription, "QUEUE_RESULTS", 2)
+    live = opened()
+    slow, quick = joined(live, Position(0)), joined(live, Position(0))
+    taken: list[str] = []
+
+    for n in range(6):
+        live.feed([entry(n, n)], n + 1)
+        taken += await sources(quick)
+
+    assert taken == [f"0-{n}" for n in range(6)]
+    slow.close()
+
+
+async def test_a_result_is_encoded_once_for_all_its_readers() -> None:
+    live = opened()
+    first, second = joined(live, Position(0)), joined(live, Position(0))
+
+    live.feed([entry(0, 0)], 1)
+
+    (one,), (two,) = await first.take(0), await second.take(0)
+    assert one.sse() is two.sse()
+
+
+async def test_a_reader_that_left_is_forgotten() -> None:
+    live = opened()
+    reader = joined(live, Position(0))
+
+    live.leave(reader)
+
+    assert not live.live
+    assert not live.behind
+
+
+async def test_a_reader_waiting_for_an_offset_is_woken_by_others_results() -> None:
+    live = opened()
+    reader = joined(live, Position(0))
+    taking = asyncio.ensure_future(reader.take(5, until=2))
+    await asyncio.sleep(0)
+
+    live.feed([entry(0, 0, OTHER), entry(1, 1, OTHER)], 2)
+
+    assert list(await taking) == []
+    assert reader.position.offset == 2
+
+
+def test_the_ring_forgets_the_oldest_beyond_its_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition, "RING_RESULTS", 3)
+    ring = Ring(0)
+
+    for n in range(5):
+        ring.add(ENCODER.encode(entry(n, n, STREAM if n % 2 else OTHER)))
+
+    assert ring.start == 2
+    assert [r.entry.offset for r in ring.of(STREAM)] == [3]
+    assert [r.entry.offset for r in ring.of(OTHER)] == [2, 4]
+
+
+def test_the_ring_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition, "RING_BYTES", 2_000)
+    ring = Ring(0)
+
+    for n in range(4):
+        ring.add(ENCODER.encode(entry(n, n, value=b"1" * 600)))
+
+    assert [r.entry.offset for r in ring.of(STREAM)] == [2, 3]
+
+
+async def test_beginning_anew_tells_every_reader() -> None:
+    live = opened()
+    reader = joined(live, Position(0))
+    behind = Subscription(STREAM, Position(0), live, lambda _: None)
+    live.behind.add(behind)
+
+    told = live.restart(Position(100))
+
+    assert set(told) == {reader, behind}
+    assert live.ring.start == 100
