@@ -11,7 +11,8 @@ from dataclasses import dataclass
 class Verdict:
     """What the bucket says to one request.
 
-    Units:   ``retry_after_seconds`` is whole, 0 when admitted; ``reset_seconds`` until full again.
+    Units:   whole seconds: ``retry_after_seconds`` is 0 when admitted; ``reset_seconds`` is the
+             time until there is more than ``remaining``, 0 when the bucket is full.
     """
 
     is_admitted: bool
@@ -23,7 +24,8 @@ class Verdict:
 class TokenBucket:
     """Admits ``per_second`` on average and at most ``burst`` at once.
 
-    Within any window of w seconds it admits at most ``burst + w * per_second``.
+    Within any window of w seconds it admits at most ``burst + w * per_second``. A count above
+    ``burst`` needs a full bucket and leaves a debt, or it could never pass.
     """
 
     __slots__ = ("_burst", "_rate", "_tokens", "_updated")
@@ -38,15 +40,18 @@ class TokenBucket:
         """Take ``count`` tokens if all are there, else none."""
         self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
         self._updated = now
-        # Never more than the bucket holds, or a large batch could not pass at all.
-        wanted = min(count, self._burst)
-        admitted = self._tokens >= wanted
+        needed = min(count, self._burst)
+        admitted = self._tokens >= needed
         if admitted:
-            self._tokens -= wanted
+            self._tokens -= count
+        remaining = max(0, math.floor(self._tokens))
+        wait = 0 if admitted else self._seconds_until(needed)
+        reset = 0 if remaining == self._burst else self._seconds_until(remaining + 1)
+        return Verdict(admitted, remaining, reset, wait)
+
+    def _seconds_until(self, tokens: int) -> int:
         # Rounded up, and one millisecond more: a request after Retry-After must succeed.
-        wait = 0 if admitted else math.ceil((wanted - self._tokens) / self._rate + 0.001)
-        missing = (self._burst - self._tokens) / self._rate
-        return Verdict(admitted, int(self._tokens), max(wait, math.ceil(missing)), wait)
+        return math.ceil((tokens - self._tokens) / self._rate + 0.001)
 
 
 class TenantLimits:
@@ -72,7 +77,7 @@ class TenantLimits:
 
     @staticmethod
     def state(verdict: Verdict) -> str:
-        """The RateLimit header of one answer."""
+        """The RateLimit header of one answer; Retry-After never names an earlier moment."""
         return f'"requests";r={verdict.remaining};t={verdict.reset_seconds}'
 
     def take(self, tenant: str, count: int = 1) -> Verdict | None:

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import re
 import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from streaming_runtime.core.model import timestamp
 
 # Everything a LogRecord has by itself; what else stands on one came in through ``extra``.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-SECRET_FIELDS = ("authorization", "cookie", "key", "secret", "ticket", "token", "password")
+SECRET_FIELD = re.compile(
+    r"(?:^|[_-])(?:authorization|cookie|credentials?|keys?|passwords?|secrets?|tickets?|tokens?)"
+    r"(?:$|[_-])"
+)
+# In a text, a foreign traceback among them: what follows such a name, up to the end of the value.
+SECRET_IN_TEXT = re.compile(
+    r"""(?ix)
+    (\b(?:x-api-key|api[_-]?key|authorization|cookie|password|secret|ticket|token)
+    ['"]?\s*[:=,]\s*(?:b?['"]\s*)?(?:(?:bearer|basic|apikey)\s+)?)
+    (?!\[redacted)[^\s'"\\&,;)\]}]+
+    """
+)
+# A JWT stands out by itself: two parts in base64 that begin a JSON object.
+JWT = re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]*(?:\.[\w-]*)?")
+# Shorter values stand in other words too, and replacing them would make a log unreadable.
+SHORTEST_SECRET = 8
 REDACTED = "[redacted]"
 
 
@@ -20,11 +38,15 @@ class JsonLines(logging.Formatter):
 
     Shape:  ``time``, ``level``, ``process``, ``logger``, ``message``, then the extras by name.
             Control characters are escaped by JSON, so nothing a client sends can end a line.
+            What is in ``secrets``, or looks like a credential, is replaced wherever it stands.
     """
 
-    def __init__(self, process: str) -> None:
+    def __init__(self, process: str, secrets: Iterable[str] = ()) -> None:
         super().__init__()
         self._process = process
+        # The longest first: one may be a part of another.
+        known = sorted((s for s in secrets if len(s) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -32,27 +54,47 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "process": self._process,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self._clean(record.getMessage()),
         }
         for name, value in vars(record).items():
             if name not in STANDARD and value is not None:
-                line[name] = REDACTED if _is_secret(name) else value
+                line.setdefault(name, self._field(name, value))
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+            line["traceback"] = self._clean(self.formatException(record.exc_info))
+        return json.dumps(line)
+
+    def _field(self, name: str, value: object) -> object:
+        return REDACTED if SECRET_FIELD.search(name.lower()) else self._plain(value)
+
+    def _plain(self, value: object) -> object:
+        """Return a value as what JSON can hold, with no secret in it."""
+        if value is None or isinstance(value, bool | int):
+            return value
+        if isinstance(value, float) and math.isfinite(value):
+            return value
+        if isinstance(value, Mapping):
+            return {self._clean(str(k)): self._field(str(k), v) for k, v in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._plain(member) for member in value]
+        return self._clean(str(value))
+
+    def _clean(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub(REDACTED, text)
+        return JWT.sub(REDACTED, SECRET_IN_TEXT.sub(rf"\1{REDACTED}", text))
 
 
-def configure_logs(level: str, process: str) -> None:
-    """Send everything this process logs to standard output as JSON lines."""
+def configure_logs(level: str, process: str, secrets: Iterable[str] = ()) -> None:
+    """Send everything this process logs to standard output as JSON lines.
+
+    Shape:  ``secrets`` are the configured keys and passwords: none of them is ever written.
+    """
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines(process))
+    handler.setFormatter(JsonLines(process, secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # These narrate each reconnect and each request at INFO; what matters of it we log ourselves.
-    for chatty in ("aiokafka", "httpx", "httpcore", "websockets", "uvicorn.access"):
+    # These narrate each reconnect, each request and its query string, or each header at INFO or
+    # DEBUG; what matters of it we log ourselves.
+    for chatty in ("aiokafka", "botocore", "httpx", "httpcore", "urllib3", "uvicorn", "websockets"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
-
-
-def _is_secret(name: str) -> bool:
-    return any(word in name.lower().split("_") for word in SECRET_FIELDS)

@@ -7,9 +7,12 @@ import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 STREAM_ID = re.compile(r"[A-Za-z0-9_-]{22}")
+# The last millisecond of the year 9999: what a datetime can hold.
+MAX_MILLISECONDS = 253_402_300_799_999
 SOURCE = re.compile(rb"(\d{1,9})-(\d{1,18})(?:-(\d{1,4}))?")
 
 Kind = Literal["result", "failed", "end"]
@@ -30,9 +33,19 @@ def is_stream_id(text: str) -> bool:
 
 
 def timestamp(milliseconds: int) -> str:
-    """Return RFC 3339, UTC, with milliseconds, for milliseconds since 1970."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+    """Return RFC 3339, UTC, with milliseconds, for milliseconds since 1970.
+
+    Shape:  a moment before 1970 or after 9999 becomes the nearest there is: it comes from a header
+            that any engine may write, and must not keep a result from its readers.
+    """
+    second, rest = divmod(min(max(milliseconds, 0), MAX_MILLISECONDS), 1000)
+    return f"{_second(second)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    # Results come in order of time, so that nearly all share their second with the one before.
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 class Height(NamedTuple):
@@ -98,10 +111,14 @@ class Stream:
         return None if self.ttl_seconds is None else self.created_at + self.ttl_seconds * 1000
 
     def ended_by(self, now_ms: int) -> int | None:
-        """Return when the stream ended, if that is not after ``now_ms``."""
+        """Return when the stream ended or expired, None if it lives at ``now_ms``.
+
+        An end counts as soon as it is known: the clock that wrote it may be ahead of ours.
+        """
         expiry = self.expires_at()
-        moments = [m for m in (self.ended_at, expiry) if m is not None and m <= now_ms]
-        return min(moments, default=None)
+        if expiry is None or expiry > now_ms:
+            return self.ended_at
+        return expiry if self.ended_at is None else min(self.ended_at, expiry)
 
     def ended(self, at_ms: int, end_source: int | None = None) -> Stream:
         return replace(self, ended_at=self.ended_at or at_ms, end_source=end_source)

@@ -33,6 +33,8 @@ class StreamRegistry(Protocol):
     async def put(self, stream: Stream) -> None:
         """Store an entry, new or changed; readable everywhere afterwards.
 
+        Shape:   an end is never taken back: when replicas end a stream at once, the first moment
+                 and the first end record of all that was put count, whatever was put last.
         Raises:  BrokerUnavailable or OutcomeUnknown.
         """
 
@@ -65,8 +67,11 @@ class Feed(Protocol):
         """Return the next results, waiting up to ``seconds`` for the first one.
 
         Shape:  [] when the time is over, when ``position`` has reached the results offset
-                ``until``, or when the reader has lagged.
+                ``until``, when the reader has lagged, or from the moment it was interrupted.
         """
+
+    def interrupt(self) -> None:
+        """Make a waiting ``take`` return, and later ones not wait; what is queued stays."""
 
 
 class ResultsLog(Protocol):

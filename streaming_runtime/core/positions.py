@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,11 @@ DEFAULT_PAGE = 100
 MAX_WAIT_SECONDS = 25
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+# Python reads more of ISO 8601 than RFC 3339 allows, and less: no small letters, no leap second.
+DATE_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:)(\d\d)((?:\.\d+)?(?:Z|[+-]\d\d:\d\d))", re.ASCII
+)
+LEAP_SECOND = "60"
 
 
 def start_of(query: Mapping[str, str], last_event_id: str | None, is_page: bool) -> Start:
@@ -68,17 +74,26 @@ def _place(query: Mapping[str, str], name: str) -> dict[str, Any]:
 def moment(text: str) -> int:
     """Return milliseconds since 1970 for an RFC 3339 date-time.
 
+    Units:   a part of a millisecond counts as a whole one.
     Raises:  InvalidParameter without an offset: a local time would mean another moment here.
     """
+    # In a query "+" is a space; RFC 3339 has none in that place.
+    match = DATE_TIME.fullmatch(text.upper().replace(" ", "+"))
     try:
-        # In a query "+" is a space; RFC 3339 has none in that place.
-        parsed = datetime.fromisoformat(text.replace(" ", "+") if "T" in text.upper() else "")
+        parsed = _parsed(*match.groups()) if match else None
     except ValueError:
         parsed = None
-    if parsed is None or parsed.tzinfo is None:
+    if parsed is None:
         raise InvalidParameter("since must be RFC 3339 with an offset, as 2026-01-31T12:00:00Z")
     # Rounded up, in whole numbers: a float would lose the millisecond.
     return -((EPOCH - parsed) // MILLISECOND)
+
+
+def _parsed(minute: str, second: str, rest: str) -> datetime:
+    # A leap second is over when the next one begins, and no clock of ours shows it.
+    is_leap = second == LEAP_SECOND
+    parsed = datetime.fromisoformat(minute + ("59" if is_leap else second) + rest)
+    return parsed.replace(microsecond=999_999) if is_leap else parsed
 
 
 def _choice(query: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str | None:

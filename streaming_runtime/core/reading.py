@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -91,6 +91,10 @@ class Reader:
         """The cursor behind all that was handed out."""
         return self._seal.encode(self.stream.stream_id, self._cursor())
 
+    def interrupt(self) -> None:
+        """Make ``take`` return at once, now and from now on: the connection is to be closed."""
+        self._feed.interrupt()
+
     async def take(
         self, seconds: float, until: int | None = None, most: int | None = None
     ) -> list[Delivery]:
@@ -165,10 +169,13 @@ class Readings:
         cursor, gap = await self._placed(stream, start, bounds)
         limit = start.limit if cursor.limit is None else cursor.limit
         until = bounds.end if start.until_now and cursor.until is None else cursor.until
-        seen = cursor.position.height.offset
-        if stream.end_source is not None and seen >= stream.end_source and gap is None:
-            limit = 0  # behind the end: nothing will come, and a reader must not wait for it
-        return replace(cursor, limit=limit, until=until), gap
+        cursor = replace(cursor, limit=limit, until=until)
+        if stream.end_source is None:
+            return cursor, gap
+        if cursor.position.height.offset >= stream.end_source:
+            # Behind the end: nothing will come, and a reader must not wait for it.
+            return replace(cursor, limit=0), None
+        return await self._ending(stream, stream.end_source, cursor, bounds), gap
 
     @asynccontextmanager
     async def open(self, stream: Stream, cursor: Cursor) -> AsyncIterator[Reader]:
@@ -187,27 +194,44 @@ class Readings:
         first = Cursor(stream.incarnation, Position(stream.first_offset))
         cursor, gap = self._of_client(stream, first, bounds)
         if start.place == "since":
-            gap, position = (
-                None,
-                await self._since(stream, cursor.position, bounds.end, start.since_ms),
-            )
-            return replace(cursor, position=position), gap
+            position = await self._since(stream, cursor.position, bounds.end, start.since_ms)
+            return replace(cursor, position=position), None
         if start.place == "tail":
-            gap, position = None, await self._tail(stream, cursor.position, bounds.end, start.tail)
-            return replace(cursor, position=position), gap
+            position = await self._tail(stream, cursor.position, bounds.end, start.tail)
+            return replace(cursor, position=position), None
         return cursor, None if gap is None else gap._replace(requested=None)
+
+    async def _ending(
+        self, stream: Stream, end_source: int, cursor: Cursor, bounds: Bounds
+    ) -> Cursor:
+        """Return where an ended stream's reading stops, if its end may be among what is gone.
+
+        The end is gone or still to be read, but not still to come, when the log has gone past it:
+        so the reading stops at what is the log's end by now.
+        """
+        if bounds.earliest == 0 or cursor.position.offset > bounds.earliest:
+            return cursor
+        tip = await self.log.tip(stream.partition)
+        if tip.height.offset < end_source:
+            return cursor
+        until = tip.offset if cursor.until is None else min(cursor.until, tip.offset)
+        return replace(cursor, until=until)
 
     def _of_client(
         self, stream: Stream, cursor: Cursor, bounds: Bounds
     ) -> tuple[Cursor, Gap | None]:
         """Check that a position still exists; if not, the first that does, and the gap."""
+        if cursor.is_reached():
+            return cursor, None  # who wants nothing more misses nothing
         incarnation = self.log.incarnation.id
         reason: Literal["retention", "incarnation"] | None = None
         placed = cursor
         if cursor.incarnation != incarnation or cursor.position.offset > bounds.end:
             reason = "incarnation"
             first = Position(bounds.earliest, NOTHING_SEEN)
-            placed = replace(cursor, incarnation=incarnation, position=first, until=None)
+            # An offset means nothing in another log, but what had an end must keep one.
+            until = None if cursor.until is None else bounds.end
+            placed = replace(cursor, incarnation=incarnation, position=first, until=until)
         elif cursor.position.offset < bounds.earliest:
             reason = "retention"
             kept = Position(bounds.earliest, cursor.position.height)
@@ -220,22 +244,24 @@ class Readings:
 
     async def _since(self, stream: Stream, first: Position, end: int, since_ms: int) -> Position:
         before = first
-        async for result in self._history(stream, first, end):
-            if result.entry.processed_at >= since_ms:
-                return before
-            before = result.position
+        async with aclosing(self._history(stream, first, end)) as history:
+            async for result in history:
+                if result.entry.processed_at >= since_ms:
+                    return before
+                before = result.position
         return Position(max(end, before.offset), before.height)
 
     async def _tail(self, stream: Stream, first: Position, end: int, count: int) -> Position:
         # One more than asked for: the position before the first of the last N.
         before: deque[Position] = deque([first], maxlen=count + 1)
-        async for result in self._history(stream, first, end):
-            before.append(result.position)
+        async with aclosing(self._history(stream, first, end)) as history:
+            async for result in history:
+                before.append(result.position)
         return before[0]
 
     async def _history(
         self, stream: Stream, first: Position, end: int
-    ) -> AsyncIterator[EncodedResult]:
+    ) -> AsyncGenerator[EncodedResult, None]:
         async with self.log.follow(stream, first) as feed:
             while feed.position.offset < end:
                 results = await feed.take(SCAN_SECONDS, end)

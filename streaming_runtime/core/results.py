@@ -6,7 +6,16 @@ from streaming_runtime.core.cursor import Cursor, CursorSeal
 from streaming_runtime.core.model import LogEntry, Position, timestamp
 
 # JSON cannot hold these inside a string, so in valid JSON they are white space between tokens.
-ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
+WHITE_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
+# These JSON may hold inside a string, and only there, so that their escapes mean the same. Many
+# clients split lines at them all the same (Python's splitlines does), in the middle of a result.
+TEXT_LINE_ENDS = (
+    ("\u0085".encode(), b"\\u0085"),
+    ("\u2028".encode(), b"\\u2028"),
+    ("\u2029".encode(), b"\\u2029"),
+)
+# The members besides the value, at their longest, and the fields of an event around them.
+AROUND_BYTES = 400
 
 
 class EncodedResult:
@@ -41,7 +50,7 @@ class EncodedResult:
     @property
     def size(self) -> int:
         """Bytes that a reader's queue counts for it: the value and what is around it."""
-        return len(self.entry.value) + 320
+        return len(self.entry.value) + AROUND_BYTES
 
     def json(self, own_id: str | None = None) -> bytes:
         """Return the result object of the contract, on one line."""
@@ -107,7 +116,16 @@ def _tail(entry: LogEntry) -> bytes:
         entry.kind.encode(),
         entry.source.encode(),
         b"error" if entry.kind == "failed" else b"data",
-        entry.value.translate(ONE_LINE),
+        _on_one_line(entry.value),
         timestamp(entry.sent_at).encode(),
         timestamp(entry.processed_at).encode(),
     )
+
+
+def _on_one_line(value: bytes) -> bytes:
+    """Return the same JSON without anything that some client takes for the end of a line."""
+    line = value.translate(WHITE_LINE_ENDS)
+    if not line.isascii():
+        for end, escape in TEXT_LINE_ENDS:
+            line = line.replace(end, escape)
+    return line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from streaming_runtime.core.errors import OutcomeUnknown, StreamEnded
 from streaming_runtime.core.model import Receipt, Record, Stream
@@ -17,11 +17,16 @@ class Sending:
     """Sends the records of streams."""
 
     def __init__(
-        self, sink: RecordSink, registry: StreamRegistry, now_ms: Callable[[], int]
+        self,
+        sink: RecordSink,
+        registry: StreamRegistry,
+        now_ms: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._sink = sink
         self._registry = registry
         self._now_ms = now_ms
+        self._sleep = sleep
 
     def refuse_ended(self, stream: Stream) -> None:
         """Check that a stream takes records.
@@ -53,6 +58,6 @@ class Sending:
                 if receipt.offset > latest.end_source:
                     raise StreamEnded
                 return
-            await asyncio.sleep(END_POLL_SECONDS)
+            await self._sleep(END_POLL_SECONDS)
             latest = await self._registry.get(stream.stream_id)
         raise OutcomeUnknown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ DEFAULT_RATE_PER_SECOND = 10_000
 DEFAULT_READERS = 20_000
 DEFAULT_DRAIN_SECONDS = 20
 MAX_TOPIC_PREFIX = 200
+MAX_KEY_BYTES = 1_024
+MAX_PORT = 65_535
+ADDRESS = re.compile(r"(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -54,11 +58,11 @@ class KafkaSettings:
         if not broker:
             raise ConfigurationInvalid("KAFKA_BROKER is not set: give it host:port of a broker")
         for address in broker.split(","):
-            host, colon, port = address.strip().rpartition(":")
-            if not (colon and host and port.isdecimal() and port.isascii()):
+            match = ADDRESS.fullmatch(address.strip())
+            if match is None or not 0 < int(match[1]) <= MAX_PORT:
                 raise ConfigurationInvalid(f"KAFKA_BROKER ({broker}) is not host:port,host:port")
         security = one_of(environ, "KAFKA_SECURITY", ("plaintext",), "plaintext")
-        prefix = environ.get("KAFKA_TOPIC_PREFIX", "millrace.")
+        prefix = environ.get("KAFKA_TOPIC_PREFIX", "") or "millrace."
         legal = prefix.isascii() and all(c.isalnum() or c in "._-" for c in prefix)
         if not legal or len(prefix) > MAX_TOPIC_PREFIX:
             raise ConfigurationInvalid(
@@ -79,12 +83,12 @@ class CredentialSettings:
     def from_env(cls, environ: Mapping[str, str]) -> CredentialSettings:
         keys: list[tuple[str, str]] = []
         if api_key := environ.get("API_KEY", ""):
-            keys.append(("default", api_key))
+            keys.append(("default", _sendable(api_key, "API_KEY")))
         for pair in filter(None, (p.strip() for p in environ.get("API_KEYS", "").split(","))):
             tenant, colon, key = pair.partition(":")
             if not (tenant and colon and key):
                 raise ConfigurationInvalid("API_KEYS must be TENANT:KEY,TENANT:KEY")
-            keys.append((tenant, key))
+            keys.append((tenant, _sendable(key, "API_KEYS")))
         if not keys:
             raise ConfigurationInvalid(
                 "API_KEY is not set: give the key that clients must send as x-api-key"
@@ -130,8 +134,10 @@ class HttpSettings:
         origins = (o.strip() for o in environ.get("CORS_ORIGINS", "").split(","))
         settings = cls(
             host=environ.get("HOST", "") or "127.0.0.1",
-            port=number(environ, "PORT", DEFAULT_PORT, 0, 65_535),
-            prometheus_port=number(environ, "PROMETHEUS_PORT", DEFAULT_PROMETHEUS_PORT, 0, 65_535),
+            port=number(environ, "PORT", DEFAULT_PORT, 0, MAX_PORT),
+            prometheus_port=number(
+                environ, "PROMETHEUS_PORT", DEFAULT_PROMETHEUS_PORT, 0, MAX_PORT
+            ),
             drain_seconds=number(environ, "DRAIN_SECONDS", DEFAULT_DRAIN_SECONDS, 0, 3_600),
             cors_origins=tuple(filter(None, origins)),
         )
@@ -159,7 +165,7 @@ class ProcessingSettings:
                 "PROCESSING_PROMETHEUS_PORT",
                 DEFAULT_PROCESSING_PROMETHEUS_PORT,
                 0,
-                65_535,
+                MAX_PORT,
             ),
             state_dir=environ.get("STATE_DIR", "") or ".local/processing",
             guarantee=one_of(environ, "PROCESSING_GUARANTEE", guarantees, guarantees[0]),
@@ -225,6 +231,17 @@ def one_of(environ: Mapping[str, str], name: str, choices: tuple[str, ...], defa
     if text not in choices:
         raise ConfigurationInvalid(f"{name} ({text}) must be one of: {', '.join(choices)}")
     return text
+
+
+def _sendable(key: str, name: str) -> str:
+    """Return a key that a client can send in a header; any other could never be the right one."""
+    is_sendable = key.isascii() and key.isprintable() and key == key.strip()
+    if not is_sendable or len(key) > MAX_KEY_BYTES:
+        raise ConfigurationInvalid(
+            f"{name} holds a key that no header can carry: use up to {MAX_KEY_BYTES} printable"
+            " ASCII characters, with no space around them"
+        )
+    return key
 
 
 def _derived_secret(keys: list[tuple[str, str]]) -> bytes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-HEARTBEAT = b":\n\n"
-LINE_ENDS = ("\r", "\n", "\0")
+import re
+
+# A comment and no blank line: some clients take any blank line for the end of an event.
+HEARTBEAT = b":\n"
+FORBIDDEN = re.compile(rb"[\r\n\0]")
 
 
 class BadEventField(ValueError):
@@ -28,17 +31,15 @@ def event(
     if retry_ms is not None:
         lines.append(b"retry: %d\n" % retry_ms)
     if event_id is not None:
-        lines.append(b"id: %b\n" % _field(event_id))
+        lines.append(_line(b"id", event_id.encode()))
     if name is not None:
-        lines.append(b"event: %b\n" % _field(name))
+        lines.append(_line(b"event", name.encode()))
     if data is not None:
-        if b"\n" in data or b"\r" in data:
-            raise BadEventField("an event's data must be on one line")
-        lines.append(b"data: %b\n" % data)
+        lines.append(_line(b"data", data))
     return b"".join(lines) + b"\n"
 
 
-def _field(text: str) -> bytes:
-    if any(end in text for end in LINE_ENDS):
-        raise BadEventField("an event's id or name must be on one line")
-    return text.encode()
+def _line(field: bytes, value: bytes) -> bytes:
+    if FORBIDDEN.search(value):
+        raise BadEventField(f"an event's {field.decode()} must be on one line")
+    return b"%b: %b\n" % (field, value)

@@ -93,11 +93,12 @@ class Streams:
 
         It may be called again, and must be when it was interrupted: each call completes it.
         """
-        if stream.end_source is not None:
+        known = await self._registry.get(stream.stream_id) or stream
+        if known.end_source is not None:
             return
         now = self.now_ms()
-        ended = stream.ended(stream.ended_by(now) or now)
-        if stream.ended_at is None:
+        ended = known.ended(known.ended_by(now) or now)
+        if known.ended_at is None:
             await self._registry.put(ended)
         await self._sleep(END_GRACE_SECONDS)
         latest = await self._registry.get(stream.stream_id) or ended
@@ -123,7 +124,7 @@ class Streams:
             if not isinstance(name, str):
                 raise InvalidBody("processor: an object needs a name")
         else:
-            name, parameters = asked or self._default, {}
+            name, parameters = self._default if asked is None else asked, {}
         self._catalog.check(name, parameters)
         return Processor(name, parameters)
 
