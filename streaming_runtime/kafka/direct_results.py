@@ -14,14 +14,21 @@ from streaming_runtime.core.errors import BrokerUnavailable, translated
 from streaming_runtime.core.model import Incarnation, Position, Stream
 from streaming_runtime.core.ports import Bounds
 from streaming_runtime.core.results import EncodedResult, ResultEncoder
+from streaming_runtime.kafka.clients import CALL_SECONDS
 from streaming_runtime.kafka.failures import READ_FAILURES
 from streaming_runtime.kafka.offsets import Offsets
 from streaming_runtime.kafka.results_log import Fetched, PositionLost, ResultsConsumer
 
+# An interrupted reader is back within one fetch; even the shortest lets an answer arrive.
 FETCH_SECONDS = 0.5
+SHORTEST_FETCH_SECONDS = 0.05
+# A function serves one reader at a time; who comes meanwhile is better off with another replica.
+TURN_SECONDS = 5.0
 # What stands before a position tells the height there; repeats reach back no further than a commit.
 HEIGHT_RESULTS = 2_000
+# Beside the fetch's own bound in bytes, which is what aiokafka holds at a time.
 MAX_RECORDS = 500
+UNREADABLE = "The results cannot be read now"
 
 
 class DirectResults:
@@ -48,34 +55,45 @@ class DirectResults:
 
     async def tip(self, partition: int) -> Position:
         bounds = await self.bounds(partition)
-        start = max(bounds.earliest, bounds.end - HEIGHT_RESULTS)
         once = OnceOnly()
-        async with self._turn:
-            consumer = await self._opened()
-            consumer.assign({partition: start})
-            offset = start
-            deadline = time.monotonic() + FETCH_SECONDS * 4
+        offset = max(bounds.earliest, bounds.end - HEIGHT_RESULTS)
+        if offset >= bounds.end:
+            return Position(bounds.end)
+        async with self._turn_at(partition, offset) as consumer:
+            deadline = time.monotonic() + CALL_SECONDS
             while offset < bounds.end:
-                fetched = (await self._fetch(consumer)).get(partition)
+                if time.monotonic() > deadline:
+                    raise BrokerUnavailable(UNREADABLE)
+                fetched = (await self._fetch(consumer, FETCH_SECONDS)).get(partition)
                 for entry in fetched.entries if fetched else ():
                     if entry.offset < bounds.end:
                         once.takes(entry)
                 offset = await consumer.position(partition)
-                if time.monotonic() > deadline:
-                    raise BrokerUnavailable("The results cannot be read now")
         return Position(bounds.end, once.height)
 
     @asynccontextmanager
     async def follow(self, stream: Stream, position: Position) -> AsyncIterator[DirectFeed]:
-        async with self._turn:
-            consumer = await self._opened()
-            consumer.assign({stream.partition: position.offset})
+        async with self._turn_at(stream.partition, position.offset) as consumer:
             yield DirectFeed(stream, position, consumer, self._encoder, self._fetch)
 
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await consumer.stop()
+
+    @asynccontextmanager
+    async def _turn_at(self, partition: int, offset: int) -> AsyncIterator[ResultsConsumer]:
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise BrokerUnavailable("Another reading is under way here") from None
+        try:
+            consumer = await self._opened()
+            consumer.assign({partition: offset})
+            yield consumer
+        finally:
+            self._turn.release()
 
     async def _opened(self) -> ResultsConsumer:
         if self._consumer is None:
@@ -85,14 +103,14 @@ class DirectResults:
             self._consumer = consumer
         return self._consumer
 
-    async def _fetch(self, consumer: ResultsConsumer) -> dict[int, Fetched]:
+    async def _fetch(self, consumer: ResultsConsumer, seconds: float) -> dict[int, Fetched]:
         try:
-            return await consumer.fetch(FETCH_SECONDS, MAX_RECORDS)
+            return await consumer.fetch(seconds, MAX_RECORDS)
         except PositionLost:
             raise BrokerUnavailable("The results at this position have just gone") from None
         except (KafkaError, OSError, TimeoutError) as exc:
             await self.close()
-            raise BrokerUnavailable("The results cannot be read now") from exc
+            raise BrokerUnavailable(UNREADABLE) from exc
 
 
 class DirectFeed:
@@ -106,7 +124,7 @@ class DirectFeed:
         position: Position,
         consumer: ResultsConsumer,
         encoder: ResultEncoder,
-        fetch: Callable[[ResultsConsumer], Awaitable[dict[int, Fetched]]],
+        fetch: Callable[[ResultsConsumer, float], Awaitable[dict[int, Fetched]]],
     ) -> None:
         self.position = position
         self._stream = stream
@@ -114,18 +132,28 @@ class DirectFeed:
         self._consumer = consumer
         self._encoder = encoder
         self._fetch = fetch
+        self._is_interrupted = False
+
+    def interrupt(self) -> None:
+        self._is_interrupted = True
 
     async def take(self, seconds: float, until: int | None = None) -> Sequence[EncodedResult]:
         deadline = time.monotonic() + seconds
         while until is None or self.position.offset < until:
-            fetched = (await self._fetch(self._consumer)).get(self._stream.partition)
-            results = [
-                self._encoder.encode(entry)
-                for entry in (fetched.entries if fetched else ())
-                if self._once.takes(entry) and entry.stream_id == self._stream.stream_id
-            ]
-            offset = await self._consumer.position(self._stream.partition)
-            self.position = Position(offset, self._once.height)
-            if results or time.monotonic() >= deadline:
+            left = 0.0 if self._is_interrupted else deadline - time.monotonic()
+            results = await self._read(max(SHORTEST_FETCH_SECONDS, min(left, FETCH_SECONDS)))
+            if results or self._is_interrupted or time.monotonic() >= deadline:
                 return results
         return ()
+
+    async def _read(self, seconds: float) -> list[EncodedResult]:
+        fetched = (await self._fetch(self._consumer, seconds)).get(self._stream.partition)
+        results = [
+            self._encoder.encode(entry)
+            for entry in (fetched.entries if fetched else ())
+            if self._once.takes(entry) and entry.stream_id == self._stream.stream_id
+        ]
+        # After every record of the partition, also other streams' and transaction markers.
+        offset = await self._consumer.position(self._stream.partition)
+        self.position = Position(offset, self._once.height)
+        return results

@@ -11,16 +11,20 @@ from streaming_runtime.core.errors import (
     StreamingError,
 )
 
-# What the broker refused before it stored anything; specific before general.
+# What the broker refuses before it stores anything; specific before general. Whatever aiokafka
+# calls retriable (NotEnoughReplicas, a leader that moved) is not here: an idempotent batch is sent
+# again until our deadline, and what has left by then is unknown.
 REFUSALS: dict[type[BaseException], type[StreamingError]] = {
     kafka.MessageSizeTooLargeError: RecordTooLarge,
     kafka.RecordListTooLargeError: RecordTooLarge,
     kafka.TopicAuthorizationFailedError: BrokerUnavailable,
     kafka.ClusterAuthorizationFailedError: BrokerUnavailable,
     kafka.InvalidTopicError: BrokerUnavailable,
-    # Raised before the append. The variant "after append" may be stored, so it is not here.
-    kafka.NotEnoughReplicasError: BrokerUnavailable,
-    kafka.ProducerClosed: BrokerUnavailable,
+    # A clock that is an hour ahead of the broker's.
+    kafka.InvalidTimestampError: BrokerUnavailable,
+    # Ours, not the broker's: it had no leader for so long that the batch was never sent.
+    kafka.NotLeaderForPartitionError: BrokerUnavailable,
+    kafka.LeaderNotAvailableError: BrokerUnavailable,
 }
 
 # Reading has no half-done outcome: whatever fails, nothing was changed.
@@ -31,9 +35,16 @@ READ_FAILURES: dict[type[BaseException], type[StreamingError]] = {
 }
 
 
-def send_outcome(failure: BaseException) -> StreamingError:
-    """Say what became of a record whose send raised ``failure``."""
-    for theirs, ours in REFUSALS.items():
-        if isinstance(failure, theirs):
-            return ours()
+def send_outcome(failure: BaseException, attempts: int) -> StreamingError:
+    """Say what became of a batch that failed after having left ``attempts`` times.
+
+    Only the first attempt's refusal is certain: an earlier one, of which no answer came, may have
+    been stored. A batch that never left is certainly not stored, whatever the failure.
+    """
+    if attempts == 0:
+        return BrokerUnavailable()
+    if attempts == 1:
+        for theirs, ours in REFUSALS.items():
+            if isinstance(failure, theirs):
+                return ours()
     return OutcomeUnknown()

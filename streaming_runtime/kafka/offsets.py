@@ -6,13 +6,20 @@ import asyncio
 from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
-from streaming_runtime.core.errors import BrokerUnavailable, translated
+from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.ports import Bounds
-from streaming_runtime.kafka.clients import CALL_SECONDS, START_SECONDS, STOP_SECONDS
-from streaming_runtime.kafka.failures import READ_FAILURES
+from streaming_runtime.kafka.clients import CALL_SECONDS, STOP_SECONDS
+from streaming_runtime.kafka.internals import stop_consumer
 
 Waiters = list[asyncio.Future[Bounds]]
+
+BOUNDS_SECONDS = 2 * CALL_SECONDS
+# A connection may have died unseen: a short try on the one that stands leaves time for a new one.
+STANDING_SECONDS = CALL_SECONDS / 2
+NEW_SECONDS = BOUNDS_SECONDS - STANDING_SECONDS
+UNREADABLE = "Kafka cannot be read now"
 
 
 class Offsets:
@@ -28,23 +35,30 @@ class Offsets:
         self._consumer: AIOKafkaConsumer | None = None
         self._asked: dict[TopicPartition, Waiters] = {}
         self._call: asyncio.Task[None] | None = None
+        self._stopping: set[asyncio.Task[None]] = set()
 
     async def bounds(self, topic: str, partition: int) -> Bounds:
         """Return what exists of a partition now.
 
-        Raises:  BrokerUnavailable within 6 s.
+        Raises:  BrokerUnavailable within BOUNDS_SECONDS, also if there is no such partition.
         """
         waiter: asyncio.Future[Bounds] = asyncio.get_running_loop().create_future()
         self._asked.setdefault(TopicPartition(topic, partition), []).append(waiter)
         if self._call is None:
             self._call = asyncio.ensure_future(self._answer_all())
-        return await waiter
+        try:
+            async with asyncio.timeout(BOUNDS_SECONDS):
+                return await waiter
+        except TimeoutError:
+            raise BrokerUnavailable(UNREADABLE) from None
 
     async def close(self) -> None:
         if self._call is not None:
             self._call.cancel()
             await asyncio.wait({self._call}, timeout=STOP_SECONDS)
-        await self._drop()
+        self._drop()
+        if self._stopping:
+            await asyncio.wait(self._stopping, timeout=3 * STOP_SECONDS)
 
     async def _answer_all(self) -> None:
         try:
@@ -55,45 +69,61 @@ class Offsets:
             self._call = None
 
     async def _answer(self, asked: dict[TopicPartition, Waiters]) -> None:
+        bounds: dict[TopicPartition, Bounds] = {}
         try:
-            with translated(READ_FAILURES):
-                bounds = await self._ask(list(asked))
-        except (BrokerUnavailable, asyncio.CancelledError) as exc:
-            for waiter in (w for waiters in asked.values() for w in waiters):
-                if not waiter.done():
-                    waiter.set_exception(BrokerUnavailable("Kafka cannot be read now"))
-            if isinstance(exc, asyncio.CancelledError):
-                raise
-            await self._drop()
-            return
-        for partition, waiters in asked.items():
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(bounds[partition])
+            bounds = await self._ask_twice(list(asked))
+        except (KafkaError, OSError, TimeoutError):
+            pass  # Those who asked are told; why, aiokafka has logged.
+        finally:
+            for partition, waiters in asked.items():
+                for waiter in waiters:
+                    _answer(waiter, bounds.get(partition))
 
-    async def _ask(self, partitions: list[TopicPartition]) -> dict[TopicPartition, Bounds]:
-        if self._consumer is None:
-            self._consumer = self._make()
-            async with asyncio.timeout(START_SECONDS):
+    async def _ask_twice(self, partitions: list[TopicPartition]) -> dict[TopicPartition, Bounds]:
+        if self._consumer is not None:
+            try:
+                async with asyncio.timeout(STANDING_SECONDS):
+                    return await self._ask(self._consumer, partitions)
+            except (KafkaError, OSError, TimeoutError):
+                self._drop()
+        try:
+            async with asyncio.timeout(NEW_SECONDS):
+                self._consumer = self._make()
                 await self._consumer.start()
-        async with asyncio.timeout(CALL_SECONDS):
-            # The end first: an earliest above it would otherwise be possible between the two.
-            ends = await self._consumer.end_offsets(partitions)
-            earliest = await self._consumer.beginning_offsets(partitions)
-        return {p: Bounds(earliest[p], max(earliest[p], ends[p])) for p in partitions}
+                return await self._ask(self._consumer, partitions)
+        except BaseException:
+            self._drop()
+            raise
 
-    async def _drop(self) -> None:
+    async def _ask(
+        self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
+    ) -> dict[TopicPartition, Bounds]:
+        # One partition that does not exist would make the question fail for all.
+        known = [p for p in partitions if _may_exist(consumer, p)]
+        ends, earliest = await asyncio.gather(
+            consumer.end_offsets(known), consumer.beginning_offsets(known)
+        )
+        return {p: Bounds(earliest[p], max(earliest[p], ends[p])) for p in known}
+
+    def _drop(self) -> None:
+        """Stop the consumer in the background: a new one need not wait for that."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await stop_consumer(consumer)
+            stopping = asyncio.ensure_future(stop_consumer(consumer))
+            self._stopping.add(stopping)
+            stopping.add_done_callback(self._stopping.discard)
 
 
-async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer within 4 s, whatever the brokers do."""
-    stopping = asyncio.ensure_future(consumer.stop())
-    await asyncio.wait({stopping}, timeout=STOP_SECONDS)
-    if not stopping.done():
-        stopping.cancel()
-        await asyncio.wait({stopping}, timeout=STOP_SECONDS)
-    if stopping.done() and not stopping.cancelled():
-        stopping.exception()
+def _may_exist(consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool:
+    """Return False for a partition that the topic, as known now, does not have."""
+    numbers = consumer.partitions_for_topic(partition.topic)
+    return numbers is None or partition.partition in numbers
+
+
+def _answer(waiter: asyncio.Future[Bounds], bounds: Bounds | None) -> None:
+    if waiter.done():
+        return
+    if bounds is None:
+        waiter.set_exception(BrokerUnavailable(UNREADABLE))
+    else:
+        waiter.set_result(bounds)

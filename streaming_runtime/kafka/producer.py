@@ -6,22 +6,29 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streaming_runtime.core.errors import BrokerUnavailable, Overloaded
-from streaming_runtime.kafka.batches import BatchingProducer, Headers
+from streaming_runtime.core.errors import BrokerUnavailable, StreamingError
+from streaming_runtime.kafka.backlog import Backlog
+from streaming_runtime.kafka.batches import (
+    HEADER_OVERHEAD,
+    RECORD_OVERHEAD,
+    BatchingProducer,
+    Headers,
+    Pending,
+)
 from streaming_runtime.kafka.clients import SEND_SECONDS, START_SECONDS, STOP_SECONDS
+from streaming_runtime.kafka.internals import ProducerInternals
+from streaming_runtime.kafka.load import Load
 
 log = logging.getLogger("millrace.kafka.producer")
 
-MAX_RECORDS_IN_FLIGHT = 20_000
-MAX_BYTES_IN_FLIGHT = 64 << 20
 FIRST_RETRY_SECONDS = 0.1
-MAX_RETRY_SECONDS = 2.0
+# With the 3 s after which aiokafka gives up a connection this makes 5 s from the cluster's return.
+MAX_RETRY_SECONDS = 1.0
 
 
 class Stored(NamedTuple):
@@ -38,15 +45,17 @@ class SupervisedProducer:
     RecordTooLarge); unknown (OutcomeUnknown). Each comes within SEND_SECONDS, whatever Kafka does.
     """
 
-    def __init__(self, make: Callable[[], AIOKafkaProducer], topics: Sequence[str]) -> None:
+    def __init__(
+        self, make: Callable[[], AIOKafkaProducer], topics: Sequence[str], load: Load | None = None
+    ) -> None:
         self._make = make
         self._topics = topics
+        self._load = load or Load()
+        self._backlog = Backlog(self._load)
         self._current: BatchingProducer | None = None
         self._is_current = asyncio.Event()
-        self._doubted = asyncio.Event()
+        self._is_doubted = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
-        self._records = 0
-        self._bytes = 0
 
     @property
     def is_ready(self) -> bool:
@@ -56,101 +65,109 @@ class SupervisedProducer:
         """Keep a producer alive until cancelled; raises only on a fault of ours."""
         try:
             while True:
-                producer = await self._started()
-                self._doubted.clear()
-                self._current = producer
-                self._is_current.set()
-                await producer.until_doubted(self._doubted)
-                log.warning("producer replaced", extra={"reason": producer.doubt})
-                self._retire()
+                self._use(await self._started())
+                await self._until_doubted()
         finally:
-            self._retire()
+            self._retire("closed")
+            self._backlog.clear()
             if self._closing:
-                await asyncio.wait(self._closing, timeout=2 * STOP_SECONDS + 1)
+                await asyncio.wait(self._closing, timeout=3 * STOP_SECONDS)
 
     async def send(self, topic: str, key: bytes, value: bytes | None, headers: Headers) -> Stored:
         """Append one record and wait until all in-sync replicas have it.
 
         Raises:  BrokerUnavailable, Overloaded, RecordTooLarge (not stored), OutcomeUnknown.
         """
-        size = len(key) + len(value or b"")
-        if self._records >= MAX_RECORDS_IN_FLIGHT or self._bytes + size > MAX_BYTES_IN_FLIGHT:
-            raise Overloaded
-        self._records += 1
-        self._bytes += size
-        try:
-            producer = self._current or await self._awaited()
-            partition, offset = await producer.append(topic, key, value, headers)
-            return Stored(partition, offset)
-        finally:
-            self._records -= 1
-            self._bytes -= size
-            # At once, and not by the supervisor's next turn: who sends next waits for a new one.
-            if self._current is not None and self._current.doubt:
-                self._doubted.set()
-                self._retire()
+        size = _size(key, value, headers)
+        self._load.take(size)
+        waiter: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+        record = Pending(topic, key, value, headers, size, waiter)
+        if self._current is None:
+            self._backlog.add(record)
+        else:
+            self._hand_over(record)
+        return Stored(*await waiter)
 
     async def partition_for(self, topic: str, key: bytes) -> int:
-        """Return the partition of a key, by Kafka's default partitioner."""
-        return (self._current or await self._awaited()).partition_for(topic, key)
+        """Return the partition of a key, by Kafka's default partitioner.
 
-    async def _awaited(self) -> BatchingProducer:
+        Raises:  BrokerUnavailable.
+        """
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await self._is_current.wait()
+                while self._current is None:
+                    await self._is_current.wait()
         except TimeoutError:
             raise BrokerUnavailable from None
-        assert self._current is not None
-        return self._current
+        return self._current.partition_for(topic, key)
 
-    async def _started(self) -> BatchingProducer:
+    def _hand_over(self, record: Pending) -> None:
+        assert self._current is not None
+        try:
+            self._current.append(record)
+        except StreamingError as refusal:
+            self._load.release(1, record.size)
+            record.fail(refusal)
+
+    async def _started(self) -> ProducerInternals:
         delay = FIRST_RETRY_SECONDS
         while True:
-            producer = self._make()
+            internals = ProducerInternals(self._make())
             try:
                 async with asyncio.timeout(START_SECONDS):
-                    await producer.start()
+                    await internals.producer.start()
+                    # Else each refresh asks for all topics of the cluster.
+                    await internals.producer.client.set_topics(self._topics)
                     for topic in self._topics:
-                        await producer.partitions_for(topic)
+                        await internals.producer.partitions_for(topic)
             except (KafkaError, TimeoutError, OSError) as exc:
-                await hard_close(producer)
-                log.warning("Kafka cannot be reached", extra={"reason": repr(exc)})
+                await internals.hard_close()
+                log.warning("Kafka cannot be written to", extra={"reason": repr(exc)})
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
                 delay = min(2 * delay, MAX_RETRY_SECONDS)
             except asyncio.CancelledError:
-                await hard_close(producer)
+                await internals.hard_close()
                 raise
             else:
-                return BatchingProducer(producer)
+                return internals
 
-    def _retire(self) -> None:
+    def _use(self, internals: ProducerInternals) -> None:
+        self._is_doubted.clear()
+        self._current = BatchingProducer(internals, self._load, self._on_doubt)
+        # In the same turn, so that nobody who comes now enters before those in line.
+        self._backlog.move_to(self._hand_over)
+        self._is_current.set()
+
+    async def _until_doubted(self) -> None:
+        if self._current is None:
+            return
+        doubted = asyncio.ensure_future(self._is_doubted.wait())
+        dying = asyncio.ensure_future(self._current.internals.until_dead())
+        try:
+            await asyncio.wait({doubted, dying}, return_when=asyncio.FIRST_COMPLETED)
+            if not doubted.done():
+                self._retire(dying.result())
+        finally:
+            doubted.cancel()
+            dying.cancel()
+
+    def _on_doubt(self) -> None:
+        # At once, and not when the supervisor's turn comes: who sends next waits for the next one.
+        self._is_doubted.set()
+        self._retire("doubted")
+
+    def _retire(self, reason: str) -> None:
         self._is_current.clear()
         retired, self._current = self._current, None
         if retired is not None:
-            retired.give_up()
-            closing = asyncio.ensure_future(hard_close(retired.producer))
+            retired.give_up(reason)
+            log.warning("a producer is given up", extra={"reason": retired.doubt})
+            closing = asyncio.ensure_future(retired.internals.hard_close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
 
-async def hard_close(producer: AIOKafkaProducer) -> None:
-    """Close a producer within 6 s, whatever the brokers do, without sending what it still holds.
-
-    ``stop()`` waits for ever on an idempotent batch that cannot be delivered, and its second call
-    returns at once and leaks the sender, so the sender is cancelled first.
-
-    Source:  aiokafka 0.14, producer.stop and Sender.close; private names, pinned version.
-    """
-    sender = producer._sender.sender_task
-    if sender is not None and not sender.done():
-        sender.cancel()
-        await asyncio.wait({sender}, timeout=STOP_SECONDS)
-    producer._closed = True
-    closing = asyncio.ensure_future(producer.client.close())
-    await asyncio.wait({closing}, timeout=STOP_SECONDS)
-    if not closing.done():
-        closing.cancel()
-        await asyncio.wait({closing}, timeout=STOP_SECONDS)
-    if closing.done():
-        with suppress(KafkaError, OSError, asyncio.CancelledError):
-            closing.result()
+def _size(key: bytes, value: bytes | None, headers: Headers) -> int:
+    """Return an upper bound of the bytes a record takes in a batch."""
+    parts = sum(len(name) + len(content) + HEADER_OVERHEAD for name, content in headers)
+    return RECORD_OVERHEAD + len(key) + len(value or b"") + parts

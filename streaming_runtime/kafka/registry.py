@@ -8,27 +8,38 @@ replica has written is found on every replica.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streaming_runtime.core.errors import BrokerUnavailable, OutcomeUnknown
-from streaming_runtime.core.model import Incarnation, Processor, Stream
+from streaming_runtime.core.model import Incarnation, Stream, new_incarnation
 from streaming_runtime.kafka.clients import CALL_SECONDS, START_SECONDS
-from streaming_runtime.kafka.offsets import Offsets, stop_consumer
+from streaming_runtime.kafka.entries import (
+    INCARNATION_PREFIX,
+    BadEntry,
+    announcement,
+    from_json,
+    merged,
+    read_announcement,
+    to_json,
+)
+from streaming_runtime.kafka.internals import ensure_alive, stop_consumer
+from streaming_runtime.kafka.offsets import Offsets
+from streaming_runtime.kafka.overdue import Overdue
 from streaming_runtime.kafka.producer import SupervisedProducer
+from streaming_runtime.kafka.watermark import Watermark
 
 log = logging.getLogger("millrace.kafka.registry")
 
-# No stream id looks like this: theirs are 22 characters.
-INCARNATION_KEY = b"incarnation"
 RETRY_SECONDS = 0.5
 POLL_MS = 1_000
+# The loop serves others between two turns, while 100,000 entries are read.
+TURN_ENTRIES = 1_000
+CATCH_UP_SECONDS = 2 * CALL_SECONDS
 
 
 class KafkaRegistry:
@@ -47,26 +58,24 @@ class KafkaRegistry:
         self._make_consumer = make_consumer
         self._streams: dict[str, Stream] = {}
         self._by_tenant: dict[str, list[tuple[int, str]]] = {}
+        self._overdue = Overdue()
         self._incarnation: Incarnation | None = None
-        self._next_offset = 0
-        self._moved = asyncio.Condition()
+        self._reincarnated = asyncio.Event()
+        self._read_to = Watermark()
 
     @property
     def incarnation(self) -> Incarnation | None:
-        """The latest incarnation of the topics that anybody has announced."""
+        """The incarnation of the topics that counts for everybody, as far as the log is read."""
         return self._incarnation
 
-    def streams(self) -> list[Stream]:
-        """Return every stream known here, for the clock that ends those whose time is over."""
-        return list(self._streams.values())
-
     async def put(self, stream: Stream) -> None:
+        if (known := self._streams.get(stream.stream_id)) is not None:
+            stream = merged(known, stream)
         await self._write(stream.stream_id.encode(), to_json(stream))
-
-    async def announce(self, incarnation: Incarnation) -> None:
-        """Tell every process that the topics have been made anew."""
-        entry = {"incarnation": incarnation.id, "partitions": incarnation.partitions}
-        await self._write(INCARNATION_KEY, json.dumps(entry).encode())
+        latest = self._streams.get(stream.stream_id, stream)
+        if (latest.ended_at, latest.end_source) != (stream.ended_at, stream.end_source):
+            # Somebody wrote the end before us, and compaction will keep only the last entry.
+            await self._write(stream.stream_id.encode(), to_json(latest))
 
     async def get(self, stream_id: str) -> Stream | None:
         if (stream := self._streams.get(stream_id)) is not None:
@@ -80,26 +89,60 @@ class KafkaRegistry:
         start = 0 if after is None else bisect_right(known, after)
         return [self._streams[stream_id] for _, stream_id in known[start : start + limit]]
 
+    def due(self, now_ms: int) -> list[Stream]:
+        """Return streams that have to be ended now: expired, or left half ended by a crash.
+
+        Shape:   a part of them, so that a call costs little; each stays due until it has an end.
+        """
+        return self._overdue.due(now_ms)
+
+    async def announce(self, partitions: int) -> Incarnation:
+        """Tell every process that the topics have been made anew, unless somebody just has.
+
+        Shape:   the incarnation that counts: ours, or the one that came first in the log.
+        Raises:  BrokerUnavailable; OutcomeUnknown.
+        """
+        known = self._incarnation
+        ours = Incarnation(new_incarnation(), partitions)
+        await self._write(*announcement(ours, known.id if known else None))
+        if self._incarnation is None:
+            raise OutcomeUnknown("The incarnation was written but cannot be read back")
+        return self._incarnation
+
+    async def until_replaced(self, adopted: Incarnation) -> None:
+        """Wait until another incarnation counts than the one this process works with.
+
+        Its partitions, positions and cursors are then those of topics that are no more, so the
+        process has to end and to start anew.
+        """
+        while self._incarnation is None or self._incarnation == adopted:
+            self._reincarnated.clear()
+            await self._reincarnated.wait()
+
     async def catch_up(self) -> None:
         """Wait until everything written so far, by anybody, has been read here.
 
-        Raises:  BrokerUnavailable.
+        Raises:  BrokerUnavailable, within CATCH_UP_SECONDS.
         """
-        bounds = await self._offsets.bounds(self._topic, 0)
         try:
-            await self._read_up_to(bounds.end)
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                bounds = await self._offsets.bounds(self._topic, 0)
+                await self._read_to.reach(bounds.end)
         except TimeoutError:
             raise BrokerUnavailable("The registry cannot be read now") from None
 
     async def follow(self) -> None:
-        """Read the topic until cancelled; a fault of Kafka is waited out."""
+        """Read the topic until cancelled; a fault of Kafka is waited out.
+
+        Raises:  RegistryReplaced.
+        """
         while True:
             consumer = self._make_consumer()
             try:
                 async with asyncio.timeout(START_SECONDS):
                     await consumer.start()
                 await self._read(consumer)
-            except (KafkaError, TimeoutError, OSError) as exc:
+            except (KafkaError, BrokerUnavailable, TimeoutError, OSError) as exc:
                 log.warning("registry cannot be read", extra={"reason": repr(exc)})
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
@@ -108,71 +151,75 @@ class KafkaRegistry:
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         partition = TopicPartition(self._topic, 0)
         consumer.assign([partition])
-        # A compacted topic keeps its offsets: where the first was cleaned, the next one follows.
         bounds = await self._offsets.bounds(self._topic, 0)
-        if self._next_offset > bounds.end:
+        if self._read_to.offset > bounds.end:
             raise RegistryReplaced("the streams topic was made anew")
-        consumer.seek(partition, max(self._next_offset, bounds.earliest))
+        # A compacted topic keeps its offsets: where the first was cleaned, the next one follows.
+        consumer.seek(partition, max(self._read_to.offset, bounds.earliest))
         while True:
-            records = await consumer.getmany(partition, timeout_ms=POLL_MS)
+            records = await consumer.getmany(
+                partition, timeout_ms=POLL_MS, max_records=TURN_ENTRIES
+            )
+            if not records:
+                ensure_alive(consumer)
             for record in records.get(partition, ()):
-                self._apply(record.key, record.value)
+                self._apply(record.key or b"", record.value)
+            # Past what compaction left out, too: nobody would ever read those offsets.
             position = await consumer.position(partition)
-            if position != self._next_offset:
-                async with self._moved:
-                    self._next_offset = position
-                    self._moved.notify_all()
+            if position > self._read_to.offset:
+                self._read_to.move(position)
+                await asyncio.sleep(0)
 
     async def _write(self, key: bytes, value: bytes) -> None:
         stored = await self._producer.send(self._topic, key, value, [])
         try:
-            await self._read_up_to(stored.offset + 1)
+            async with asyncio.timeout(CALL_SECONDS):
+                await self._read_to.reach(stored.offset + 1)
         except TimeoutError:
             raise OutcomeUnknown from None
 
-    async def _read_up_to(self, offset: int) -> None:
-        if self._next_offset >= offset:
-            return
-        async with asyncio.timeout(CALL_SECONDS), self._moved:
-            await self._moved.wait_for(lambda: self._next_offset >= offset)
+    def _apply(self, key: bytes, value: bytes | None) -> None:
+        try:
+            if key.startswith(INCARNATION_PREFIX):
+                self._apply_announcement(value)
+            elif not value:
+                self._forget(key.decode("ascii", "replace"))
+            else:
+                self._apply_entry(from_json(key, value))
+        except BadEntry as exc:
+            log.warning("a registry entry is passed over", extra={"reason": str(exc)})
 
-    def _apply(self, key: bytes | None, value: bytes | None) -> None:
-        if key == INCARNATION_KEY and value:
-            entry = json.loads(value)
-            self._incarnation = Incarnation(entry["incarnation"], entry["partitions"])
+    def _apply_announcement(self, value: bytes | None) -> None:
+        if not value:
             return
-        stream = from_json(value) if value else None
+        incarnation, replaces = read_announcement(value)
+        known = self._incarnation
+        if replaces == (known.id if known else None):
+            self._incarnation = incarnation
+            self._reincarnated.set()
+
+    def _apply_entry(self, stream: Stream) -> None:
+        known = self._streams.get(stream.stream_id)
+        if known is None:
+            place = (stream.created_at, stream.stream_id)
+            insort(self._by_tenant.setdefault(stream.tenant, []), place)
+        elif (known.tenant, known.created_at) != (stream.tenant, stream.created_at):
+            raise BadEntry("a stream's tenant and start never change")
+        else:
+            stream = merged(known, stream)
+        self._streams[stream.stream_id] = stream
+        self._overdue.note(stream)
+
+    def _forget(self, stream_id: str) -> None:
+        stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
-        if stream.stream_id not in self._streams:
-            known = self._by_tenant.setdefault(stream.tenant, [])
-            insort(known, (stream.created_at, stream.stream_id))
-        self._streams[stream.stream_id] = stream
+        self._overdue.forget(stream_id)
+        places = self._by_tenant[stream.tenant]
+        del places[bisect_left(places, (stream.created_at, stream_id))]
+        if not places:
+            del self._by_tenant[stream.tenant]
 
 
 class RegistryReplaced(Exception):
     """The topic under a running process is another one: the process must start anew."""
-
-
-def to_json(stream: Stream) -> bytes:
-    """Return a registry entry as it stands in the topic."""
-    entry: dict[str, Any] = {
-        name: getattr(stream, name)
-        for name in Stream.__dataclass_fields__
-        if name != "processor" and getattr(stream, name) is not None
-    }
-    entry["processor"] = {"name": stream.processor.name, **stream.processor.parameters}
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def from_json(value: bytes) -> Stream | None:
-    """Read a registry entry; None if it is not one (fields of later versions are passed over)."""
-    try:
-        entry = json.loads(value)
-        processor = dict(entry["processor"])
-        known = {name: entry[name] for name in Stream.__dataclass_fields__ if name in entry}
-        known["processor"] = Processor(processor.pop("name"), processor)
-        return Stream(**known)
-    except (ValueError, KeyError, TypeError):
-        log.warning("a registry entry cannot be read and is passed over")
-        return None

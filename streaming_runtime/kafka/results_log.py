@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
 
 from streaming_runtime.core.model import Kind, LogEntry, parse_source
 from streaming_runtime.kafka.clients import START_SECONDS
-from streaming_runtime.kafka.offsets import stop_consumer
+from streaming_runtime.kafka.internals import ensure_alive, stop_consumer
 
 KINDS: dict[bytes, Kind] = {b"result": "result", b"failed": "failed", b"end": "end"}
+STREAM_ID_BYTES = 22
+# The end of the year 9999, after which RFC 3339 has no times.
+MAX_MS = 253_402_300_799_999
 
 
 class Fetched(NamedTuple):
@@ -34,28 +37,34 @@ class PositionLost(Exception):
 
 def parse(record: Any) -> LogEntry | None:
     """Read a record of the results topic; None for what no processor of the contract wrote."""
-    headers = dict(record.headers)
+    # Anybody who may write to the topic may write anything: no bytes of theirs may end a reader.
+    headers = {name: content or b"" for name, content in record.headers}
     kind = KINDS.get(headers.get("kind", b""))
     source = headers.get("source", b"")
     parsed = parse_source(source)
-    if kind is None or parsed is None or record.key is None or not record.value:
+    if kind is None or parsed is None or not record.value:
+        return None
+    if record.key is None or len(record.key) != STREAM_ID_BYTES or not record.key.isascii():
         return None
     # A source of another partition has another order: its height would silence this one's.
     if parsed[0] != record.partition:
         return None
-    try:
-        return LogEntry(
-            record.key.decode("ascii"),
-            record.offset,
-            kind,
-            source.decode("ascii"),
-            parsed[1],
-            record.value,
-            int(headers.get("sent-at", b"") or record.timestamp),
-            int(headers.get("processed-at", b"") or record.timestamp),
-        )
-    except ValueError:
-        return None
+    return LogEntry(
+        record.key.decode("ascii"),
+        record.offset,
+        kind,
+        source.decode("ascii"),
+        parsed[1],
+        record.value,
+        _milliseconds(headers.get("sent-at", b""), record.timestamp),
+        _milliseconds(headers.get("processed-at", b""), record.timestamp),
+    )
+
+
+def _milliseconds(header: bytes, fallback: int) -> int:
+    """Return a time of a header, or the record's own where it is none."""
+    is_number = header.isdigit() and len(header) <= len(str(MAX_MS))
+    return min(int(header) if is_number else max(fallback, 0), MAX_MS)
 
 
 class ResultsConsumer:
@@ -69,6 +78,7 @@ class ResultsConsumer:
         self._topic = topic
         self._make = make
         self._consumer: AIOKafkaConsumer | None = None
+        self._assigned: list[TopicPartition] = []
 
     async def start(self) -> None:
         """Connect.
@@ -79,7 +89,6 @@ class ResultsConsumer:
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._consumer.start()
-                await self._consumer.topics()
         except BaseException:
             await self.stop()
             raise
@@ -91,23 +100,28 @@ class ResultsConsumer:
 
     def assign(self, offsets: Mapping[int, int]) -> None:
         """Read these partitions, each from its offset, and nothing else."""
-        assert self._consumer is not None
-        partitions = {TopicPartition(self._topic, p): offset for p, offset in offsets.items()}
-        self._consumer.assign(list(partitions))
-        for partition, offset in partitions.items():
-            self._consumer.seek(partition, offset)
+        consumer = self._started()
+        self._assigned = [TopicPartition(self._topic, number) for number in offsets]
+        consumer.assign(self._assigned)
+        for partition in self._assigned:
+            consumer.seek(partition, offsets[partition.partition])
 
     async def fetch(self, seconds: float, most: int | None = None) -> dict[int, Fetched]:
         """Return what there is, waiting up to ``seconds`` for something.
 
         Raises:  PositionLost; KafkaError when the consumer must be replaced.
         """
-        assert self._consumer is not None
+        consumer = self._started()
         try:
-            records = await self._consumer.getmany(timeout_ms=int(seconds * 1000), max_records=most)
+            # By name: without it aiokafka also hands out the errors of the assignment before.
+            records = await consumer.getmany(
+                *self._assigned, timeout_ms=int(seconds * 1000), max_records=most
+            )
         except OffsetOutOfRangeError as exc:
             partition, offset = next(iter(exc.args[0].items()))
             raise PositionLost(partition.partition, offset) from exc
+        if not records:
+            ensure_alive(consumer)
         return {
             partition.partition: Fetched(
                 [entry for entry in map(parse, found) if entry is not None],
@@ -118,5 +132,9 @@ class ResultsConsumer:
 
     async def position(self, partition: int) -> int:
         """Return the next offset to read, past transaction markers that ``fetch`` never shows."""
-        assert self._consumer is not None
-        return int(await self._consumer.position(TopicPartition(self._topic, partition)))
+        return int(await self._started().position(TopicPartition(self._topic, partition)))
+
+    def _started(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise IllegalStateError("the consumer is stopped")
+        return self._consumer

@@ -1,0 +1,128 @@
+"""Registry entries as they stand in the streams topic, and how two of one stream become one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from sys import intern
+from typing import Any
+
+from streaming_runtime.core.model import Incarnation, Processor, Stream
+
+INCARNATION_PREFIX = b"incarnation/"
+
+# Checked for each entry: a wrong type would break the order of a tenant's streams much later.
+TEXTS = ("stream_id", "tenant", "incarnation")
+WHOLE = ("partition", "first_offset", "created_at")
+MAYBE_WHOLE = ("ttl_seconds", "ended_at", "end_source")
+OPTIONAL = frozenset(("label", *MAYBE_WHOLE))
+FIELDS = (*TEXTS, *WHOLE)
+
+
+class BadEntry(ValueError):
+    """What stands in the topic is no entry of ours."""
+
+
+def to_json(stream: Stream) -> bytes:
+    """Return a registry entry as it stands in the topic."""
+    entry: dict[str, Any] = {
+        name: getattr(stream, name)
+        for name in Stream.__dataclass_fields__
+        if name != "processor" and getattr(stream, name) is not None
+    }
+    entry["processor"] = {"name": stream.processor.name, **stream.processor.parameters}
+    return json.dumps(entry, separators=(",", ":")).encode()
+
+
+def from_json(key: bytes, value: bytes) -> Stream:
+    """Read a registry entry; fields of later versions are passed over.
+
+    Raises:  BadEntry.
+    """
+    entry = _object(value)
+    try:
+        parameters = dict(entry["processor"])
+        processor = Processor(parameters.pop("name"), parameters)
+        fields = {name: entry[name] for name in FIELDS}
+    except (KeyError, TypeError, ValueError) as exc:
+        raise BadEntry(f"a field is missing: {exc}") from exc
+    fields |= {name: entry[name] for name in OPTIONAL & entry.keys()}
+    _check(fields, processor, key)
+    # Thousands of streams share a tenant and an incarnation: one text for all of them.
+    fields["tenant"], fields["incarnation"] = intern(fields["tenant"]), intern(entry["incarnation"])
+    return Stream(processor=processor, **fields)
+
+
+def merged(known: Stream, written: Stream) -> Stream:
+    """Return what two entries of one stream say together.
+
+    Two replicas may end a stream at once. Whatever the order of their entries, the first moment
+    and the first end record count, so that all replicas agree and an end is never taken back.
+    """
+    ended_at = _first(known.ended_at, written.ended_at)
+    end_source = _first(known.end_source, written.end_source)
+    if (ended_at, end_source) == (written.ended_at, written.end_source):
+        return written
+    return replace(written, ended_at=ended_at, end_source=end_source)
+
+
+def announcement(incarnation: Incarnation, replaces: str | None) -> tuple[bytes, bytes]:
+    """Return the key and the value that tell everybody of an incarnation.
+
+    Each has a key of its own, so that compaction keeps them all, in order: the first that replaces
+    what was known before it counts, and whoever reads the log comes to the same one.
+    """
+    entry = {
+        "incarnation": incarnation.id,
+        "partitions": incarnation.partitions,
+        "replaces": replaces,
+    }
+    return INCARNATION_PREFIX + incarnation.id.encode(), json.dumps(entry).encode()
+
+
+def read_announcement(value: bytes) -> tuple[Incarnation, str | None]:
+    """Read an announcement: the incarnation, and the id of the one it replaces.
+
+    Raises:  BadEntry.
+    """
+    entry = _object(value)
+    incarnation, partitions = entry.get("incarnation"), entry.get("partitions")
+    replaces = entry.get("replaces")
+    if not (isinstance(incarnation, str) and type(partitions) is int and partitions > 0):
+        raise BadEntry("an announcement names no incarnation")
+    if not (replaces is None or isinstance(replaces, str)):
+        raise BadEntry("an announcement replaces something else than an incarnation")
+    return Incarnation(intern(incarnation), partitions), replaces
+
+
+def _object(value: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(value)
+    except (ValueError, RecursionError) as exc:
+        raise BadEntry("not JSON") from exc
+    if not isinstance(entry, dict):
+        raise BadEntry("not a JSON object")
+    return entry
+
+
+def _check(fields: dict[str, Any], processor: Processor, key: bytes) -> None:
+    is_entry = (
+        all(type(fields[name]) is str for name in TEXTS)
+        and all(type(fields[name]) is int for name in WHOLE)
+        and all(type(fields.get(name, 0)) in MAYBE_INT for name in MAYBE_WHOLE)
+        and isinstance(fields.get("label", ""), str | None)
+        and isinstance(processor.name, str)
+    )
+    if not is_entry:
+        raise BadEntry("a field has another type")
+    if fields["stream_id"].encode() != key:
+        raise BadEntry("the key is another stream's")
+
+
+MAYBE_INT = (int, type(None))
+
+
+def _first(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

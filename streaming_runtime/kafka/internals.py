@@ -1,0 +1,145 @@
+"""The private parts of aiokafka that we rely on, all of them in this file.
+
+They are what its public ones cannot do: put batches in order without waiting, know whether a batch
+has left, and close whatever the brokers do. The version is pinned, and a test pins each name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
+
+from streaming_runtime.kafka.clients import STOP_SECONDS
+
+
+class ProducerInternals:
+    """A producer, not started, with the handles that its supervisor needs."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self.producer = producer
+        self._requests: set[asyncio.Task[None]] = set()
+        self._track(producer._sender)
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has, 0 while that is not known."""
+        return len(self.producer.client.cluster.partitions_for_topic(topic) or ())
+
+    def enter(self, topic: str, partition: int) -> tuple[Any, Any]:
+        """Put a new, empty batch behind all others of its partition, to be filled until it leaves.
+
+        Shape:   its builder, and its entry: ``retry_count`` is 0 as long as it has not left, and
+                 ``future`` gets the metadata of its first record.
+        """
+        builder = self.producer.create_batch()
+        entered = self.producer._message_accumulator._append_batch
+        return builder, entered(builder, TopicPartition(topic, partition))
+
+    def stop_sending(self) -> None:
+        """Let nothing more leave: what is under way is, what waits never goes."""
+        if (sender := self.producer._sender.sender_task) is not None:
+            sender.cancel()
+
+    async def until_dead(self) -> str:
+        """Wait until a task ends without which a started producer only looks alive."""
+        parts = {self.producer._sender.sender_task, self.producer.client._sync_task}
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        return "; ".join(f"a part ended: {_reason(task)}" for task in done)
+
+    async def hard_close(self) -> None:
+        """Close within 4 s, whatever the brokers do, without sending what it still holds.
+
+        ``stop()`` waits for ever on an idempotent batch that cannot be delivered, and its second
+        call returns at once and leaks the sender.
+
+        Source:  aiokafka 0.14, AIOKafkaProducer.stop and Sender.close.
+        """
+        self.producer._closed = True
+        self.stop_sending()
+        await asyncio.sleep(0)  # A request made in this very turn shows itself in the next.
+        for request in self._requests:
+            request.cancel()
+        sender = self.producer._sender.sender_task
+        if tasks := {*self._requests} | ({sender} if sender is not None else set()):
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        await _close_client(self.producer.client)
+
+    def _track(self, sender: Any) -> None:
+        """Note the tasks of requests under way: nobody else can cancel one that hangs."""
+        send: Callable[..., Awaitable[None]] = sender._send_produce_req
+
+        async def tracked(node_id: Any, batches: Any) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            self._requests.add(task)
+            try:
+                await send(node_id, batches)
+            finally:
+                self._requests.discard(task)
+
+        sender._send_produce_req = tracked
+
+
+async def describe(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, Any]:
+    """Return the brokers, and these topics as far as they exist.
+
+    aiokafka's own calls ask for all topics of the cluster, or ask the broker to make what is not
+    there, by its own guess.
+    """
+    question = MetadataRequest(topics, allow_auto_topic_creation=False)
+    answer: dict[str, Any] = (await admin._send_request(question)).to_object()
+    return answer
+
+
+def ensure_alive(consumer: AIOKafkaConsumer) -> None:
+    """Check the tasks without which a consumer hands out nothing for ever, and says nothing.
+
+    Raises:  KafkaError.
+    """
+    for task in (consumer._fetcher._fetch_task, consumer._client._sync_task):
+        if task.done():
+            raise KafkaError(f"a part of the consumer ended: {_reason(task)}")
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer within 6 s, whatever the brokers do.
+
+    ``stop()`` gives up half way, and leaks its connections, when a fetch is just waiting to be
+    tried again, as all are while the brokers are down.
+
+    Source:  aiokafka 0.14, Fetcher.close.
+    """
+    await _bounded(consumer.stop())
+    if consumer._fetcher is not None:
+        for task in consumer._fetcher._pending_tasks:
+            task.cancel()
+    await _close_client(consumer._client)
+
+
+async def _close_client(client: Any) -> None:
+    for connection in client._conns.values():
+        # A close would first send what is buffered, to a peer that may never read it.
+        if connection._writer is not None:
+            connection._writer.transport.abort()
+    await _bounded(client.close())
+
+
+async def _bounded(work: Awaitable[Any]) -> None:
+    """Wait for the end of a close, whatever it is; cancel it after STOP_SECONDS."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=STOP_SECONDS)
+    finally:
+        task.cancel()
+    await asyncio.wait({task}, timeout=STOP_SECONDS)
+    if task.done() and not task.cancelled():
+        task.exception()
+
+
+def _reason(task: asyncio.Task[Any]) -> str:
+    return "cancelled" if task.cancelled() else repr(task.exception())
