@@ -1,0 +1,91 @@
+"""``python -m streaming_runtime.processing``: one of the processes that share the partitions."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from streaming_runtime.core.errors import ConfigurationInvalid
+from streaming_runtime.core.logs import configure_logs
+from streaming_runtime.core.settings import KafkaSettings, ProcessingSettings, log_level
+from streaming_runtime.processing import clients
+from streaming_runtime.processing.catalog import Catalog
+from streaming_runtime.processing.handling import Destinations, Handling
+from streaming_runtime.processing.lag import Lag
+from streaming_runtime.processing.log_limit import limit_logs
+from streaming_runtime.processing.metrics import Page, Tally, serve_metrics
+from streaming_runtime.processing.pipeline import Pipeline
+from streaming_runtime.processing.runner import Runner
+from streaming_runtime.processing.stopping import Stop
+from streaming_runtime.processing.topics import TopicsMissing, await_topics
+from streaming_runtime.processing.watchdog import Watchdog
+
+log = logging.getLogger("millrace.processing")
+
+FAILED = 1
+ASKED_WRONGLY = 2
+
+
+def main() -> int:
+    """Process until told to stop; 1 when it failed, 2 when its settings cannot be used."""
+    stop = Stop()
+    stop.listen()
+    try:
+        configure_logs("INFO", "processing")
+        return 0 if _process(os.environ, stop) else FAILED
+    except ConfigurationInvalid as problem:
+        log.critical("cannot start", extra={"reason": str(problem)})
+        sys.stderr.write(f"{problem}\n")
+        return ASKED_WRONGLY
+    except TopicsMissing as problem:
+        log.critical("cannot start", extra={"reason": str(problem)})
+        return FAILED
+
+
+def _process(environ: Mapping[str, str], stop: Stop) -> bool:
+    kafka, processing = KafkaSettings.from_env(environ), ProcessingSettings.from_env(environ)
+    configure_logs(log_level(environ), "processing")
+    limit_logs()
+    _check_state_dir(processing.state_dir)
+    admin, tally = clients.admin(kafka), Tally()
+    lag = Lag(admin, clients.group(kafka), kafka.input_topic)
+    host = environ.get("HOST", "") or "127.0.0.1"
+    port = serve_metrics(Page(tally, lag), host, processing.prometheus_port)
+    log.info("metrics are served", extra={"host": host, "port": port})
+
+    def make() -> Pipeline | None:
+        topics = await_topics(admin, kafka, stop)
+        if topics is None:
+            return None
+        destinations = Destinations.of(kafka, topics)
+        handling = Handling(destinations, Catalog(), _now_ms)
+        return Pipeline(kafka, processing, handling, lag, tally, stop, topics.max_bytes)
+
+    watchdog = Watchdog(stop)
+    watchdog.start()
+    try:
+        return Runner(make, stop, watchdog, tally).run()
+    finally:
+        watchdog.close()
+
+
+def _check_state_dir(name: str) -> None:
+    try:
+        Path(name).mkdir(parents=True, exist_ok=True)
+        usable = os.access(name, os.W_OK | os.X_OK)
+    except OSError:
+        usable = False
+    if not usable:
+        raise ConfigurationInvalid(f"STATE_DIR ({name}) cannot be written to")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""Every librdkafka client of ours, with each setting written down: none is left to a default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confluent_kafka.admin import AdminClient
+
+from streaming_runtime.core.settings import KafkaSettings
+
+CLIENT_ID = "millrace-processing"
+EXACTLY_ONCE = "exactly-once"
+
+# The least that brokers allow by default. Heartbeats come from a thread of C, so a busy process
+# keeps its place; a dead or frozen one loses its partitions 6 s later, and 15 s are promised.
+SESSION_MS = 6_000
+# The others learn of a rebalance from the answer to their heartbeat.
+HEARTBEAT_MS = 500
+# Longer than the watchdog waits, so that it speaks first.
+MAX_POLL_MS = 60_000
+# Results of a dead process' open transaction hold readers back for this long.
+TRANSACTION_MS = 10_000
+REQUEST_MS = 10_000
+COMMIT_SECONDS = 0.2
+# Readers see a result at its commit, so here the interval is latency.
+TRANSACTIONAL_COMMIT_SECONDS = 0.05
+QUEUED_RECORDS = 20_000
+QUEUED_KIB = 64 << 10
+
+
+def connection(settings: KafkaSettings) -> dict[str, Any]:
+    """Return what every client is told of the cluster and of its connections."""
+    return {
+        "bootstrap.servers": settings.broker,
+        "security.protocol": settings.security,
+        "client.id": CLIENT_ID,
+        "socket.timeout.ms": REQUEST_MS,
+        "socket.keepalive.enable": True,
+        "socket.nagle.disable": True,
+        "socket.connection.setup.timeout.ms": 5_000,
+        # Below the 350 s after which load balancers forget an idle connection without a word.
+        "connections.max.idle.ms": 240_000,
+        "reconnect.backoff.ms": 50,
+        # The default of 10 s would make a broker's restart an outage of that length.
+        "reconnect.backoff.max.ms": 1_000,
+        "topic.metadata.refresh.interval.ms": 60_000,
+        "log.connection.close": False,
+        "allow.auto.create.topics": False,
+    }
+
+
+def consumer_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Return what Quix's consumer is told besides its group and where it starts."""
+    return {
+        **connection(settings),
+        "session.timeout.ms": SESSION_MS,
+        "heartbeat.interval.ms": HEARTBEAT_MS,
+        "max.poll.interval.ms": MAX_POLL_MS,
+        "coordinator.query.interval.ms": 10_000,
+        "isolation.level": "read_committed",
+        # An answer comes with the first record; the wait only bounds how long silence is held.
+        "fetch.min.bytes": 1,
+        "fetch.wait.max.ms": 100,
+        "fetch.error.backoff.ms": 100,
+        "fetch.queue.backoff.ms": 20,
+        "fetch.max.bytes": 32 << 20,
+        "max.partition.fetch.bytes": 1 << 20,
+        # For each partition, so that a backlog fills no memory.
+        "queued.min.messages": QUEUED_RECORDS,
+        "queued.max.messages.kbytes": 16 << 10,
+        "check.crcs": True,
+    }
+
+
+def producer_options(settings: KafkaSettings, guarantee: str, max_bytes: int) -> dict[str, Any]:
+    """Return what Quix's producer is told.
+
+    Shape:   results land contiguously and in order, or not at all: nothing expires one by one,
+             and an error that could leave a hole stops the producer for good. A transaction has
+             no hole, since it is all or nothing.
+    Source:  librdkafka's CONFIGURATION.md and "Idempotent Producer" in INTRODUCTION.md.
+    """
+    contiguous: dict[str, Any] = {"message.timeout.ms": 0, "enable.gapless.guarantee": True}
+    transactional = {"transaction.timeout.ms": TRANSACTION_MS, "message.timeout.ms": TRANSACTION_MS}
+    return {
+        **connection(settings),
+        **(transactional if guarantee == EXACTLY_ONCE else contiguous),
+        "acks": "all",
+        "enable.idempotence": True,
+        "max.in.flight.requests.per.connection": 5,
+        "linger.ms": 1,
+        "batch.size": 1 << 20,
+        "batch.num.messages": 10_000,
+        "message.max.bytes": max_bytes,
+        "queue.buffering.max.messages": QUEUED_RECORDS,
+        "queue.buffering.max.kbytes": QUEUED_KIB,
+        "compression.type": "none",
+        "request.timeout.ms": REQUEST_MS,
+        "retry.backoff.ms": 50,
+        "retry.backoff.max.ms": 1_000,
+        "partitioner": "murmur2",
+    }
+
+
+def commit_seconds(guarantee: str) -> float:
+    return TRANSACTIONAL_COMMIT_SECONDS if guarantee == EXACTLY_ONCE else COMMIT_SECONDS
+
+
+def group(settings: KafkaSettings) -> str:
+    """Return the consumer group that all processing processes of a deployment form."""
+    return f"{settings.topic_prefix}processing"
+
+
+def admin(settings: KafkaSettings) -> AdminClient:
+    return AdminClient(connection(settings))

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from local.ports import free_port
+from streaming_runtime.core.settings import KafkaSettings
+from streaming_runtime.processing import clients, lag
+from streaming_runtime.processing.lag import Lag
+from tests.processing.traffic import Sent, Traffic
+
+
+@pytest.fixture(autouse=True)
+def _always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lag, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(lag, "ASK_SECONDS", 10.0)
+
+
+def lag_of(settings: KafkaSettings) -> Lag:
+    return Lag(clients.admin(settings), clients.group(settings), settings.input_topic)
+
+
+def commit(settings: KafkaSettings, partition: int, offset: int) -> None:
+    consumer = Consumer({**clients.connection(settings), "group.id": clients.group(settings)})
+    consumer.commit(
+        offsets=[TopicPartition(settings.input_topic, partition, offset)], asynchronous=False
+    )
+    consumer.close()
+
+
+async def test_untouched_partitions_count_from_the_earliest_record(traffic: Traffic) -> None:
+    await traffic.send(*(Sent(b"1") for _ in range(30)))
+    behind = lag_of(traffic.settings)
+
+    before = behind.records()
+    behind.assigned([0, 1, 2])
+
+    assert before == 0
+    assert behind.records() == 30
+
+
+async def test_a_commit_and_work_done_count_and_what_is_revoked_does_not(traffic: Traffic) -> None:
+    key = b"k" * 22
+    sources = await traffic.send(*(Sent(b"1", key=key) for _ in range(10)))
+    partition = int(sources[0].split("-")[0])
+    commit(traffic.settings, partition, 4)
+    behind = lag_of(traffic.settings)
+
+    behind.assigned([0, 1, 2])
+    after_commit = behind.records()
+    behind.done(partition, 8)
+    after_work = behind.records()
+    behind.revoked([partition])
+
+    assert (after_commit, after_work, behind.records()) == (6, 1, 0)
+    assert behind.partitions == 2
+
+
+async def test_what_comes_while_idle_shows_at_the_next_look(traffic: Traffic) -> None:
+    behind = lag_of(traffic.settings)
+    behind.assigned([0, 1, 2])
+
+    before = behind.records()
+    await traffic.send(Sent(b"1"), Sent(b"2"))
+
+    assert (before, behind.records()) == (0, 2)
+
+
+async def test_while_kafka_does_not_answer_it_is_what_was_known_last(
+    traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await traffic.send(Sent(b"1"))
+    behind = lag_of(traffic.settings)
+    behind.assigned([0, 1, 2])
+    known = behind.records()
+    nobody = KafkaSettings(f"127.0.0.1:{free_port()}", "plaintext", "t.", 1)
+    monkeypatch.setattr(lag, "ASK_SECONDS", 0.1)
+    behind._admin = clients.admin(nobody)
+
+    assert (known, behind.records()) == (1, 1)
+
+
+def test_one_look_serves_those_that_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lag, "FRESH_SECONDS", 60.0)
+    behind = lag_of(KafkaSettings(f"127.0.0.1:{free_port()}", "plaintext", "t.", 1))
+
+    behind.records()
+    behind.assigned([0])
+
+    assert behind.records() == 0
