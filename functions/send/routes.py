@@ -2,102 +2,108 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Request, Router, post
+from litestar.response.base import ASGIResponse
 
 from functions.send import operations
-from functions.send.lines import LineSending
-from functions.send.waiting import answer_with_result, wait_preference
-from streaming_runtime.core.errors import RecordTooLarge, StreamingError
+from functions.send.batches import send_batch
+from functions.send.lines import LinesAnswer, LineSending
+from functions.send.waiting import ResultWait, wait_preference
+from streaming_runtime.core.errors import BatchTooLarge, StreamingError
 from streaming_runtime.core.model import Stream
-from streaming_runtime.http import problems
-from streaming_runtime.http.answers import NDJSON, Answer, StreamedAnswer, of_json
-from streaming_runtime.http.bodies import MAX_BODY_BYTES, parse_batch, parse_record, read_body
+from streaming_runtime.http.answers import NDJSON, Answer, of_json
+from streaming_runtime.http.bodies import (
+    MAX_BODY_BYTES,
+    is_array,
+    oversized_send,
+    parse_batch,
+    parse_record,
+    read_body,
+)
 from streaming_runtime.http.edge import exchange_of
+from streaming_runtime.http.heads import fields_of
 from streaming_runtime.http.services import Services, services_of
 from streaming_runtime.http.views import receipt_of
 
+# A function's answer comes whole as well, and a load balancer passes on 1 MB of it: a line is
+# answered by 300 bytes at most.
+MAX_FUNCTION_LINES = 2_500
+MAX_FUNCTION_BODY_BYTES = 6 << 20
 # W3C Trace Context, section 3.2: what does not have this form is not passed on.
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
 
 
 @post("/stream/{stream_id:str}/send", opt={"operation": operations.SEND})
-async def send_records(request: Request[Any, Any, Any], stream_id: str) -> Answer | StreamedAnswer:
-    services = services_of(request)
-    admission = services.gate.admit(request.headers)
-    stream = await services.streams.owned(admission.tenant, stream_id)
+async def send_records(request: Request[Any, Any, Any]) -> ASGIResponse:
+    services, scope = services_of(request), request.scope
+    fields = fields_of(scope)
+    admission = services.gate.admit(fields)
+    stream = await services.streams.owned(admission.tenant, scope["path_params"]["stream_id"])
     services.sending.refuse_ended(stream)
-    traceparent = _traceparent(request.headers.get("traceparent", ""))
-    if _is_lines(request.headers.get("content-type", "")):
-        request_id = exchange_of(request.scope).request_id
-        lines = LineSending(services.sending, stream, traceparent, request_id)
-        return StreamedAnswer(lines.run, NDJSON, admission.headers)
-    body = await read_body(request.receive, MAX_BODY_BYTES, RecordTooLarge)
-    if body.lstrip()[:1] == b"[":
-        answer = await _send_batch(request, services, stream, body, traceparent)
-        answer.own_headers.update(admission.headers)
-        return answer
-    return await _send_one(request, services, stream, body, traceparent, admission.headers)
-
-
-async def _send_one(
-    request: Request[Any, Any, Any],
-    services: Services,
-    stream: Stream,
-    body: bytes,
-    traceparent: str | None,
-    headers: dict[str, str],
-) -> Answer:
+    traceparent = _traceparent(fields)
+    if _is_lines(fields):
+        sending = LineSending(services.sending, stream, traceparent, exchange_of(scope).request_id)
+        return await _send_lines(request, services, sending, admission.headers)
+    body = await read_body(request.receive, MAX_BODY_BYTES, oversized_send)
+    if is_array(body):
+        records, request_id = parse_batch(body), exchange_of(scope).request_id
+        outcome = await send_batch(services.sending, stream, records, traceparent, request_id)
+        return of_json(outcome, 207, admission.headers)
     data = parse_record(body)
-    seconds = wait_preference(request.headers.get("prefer", ""))
+    if "prefer" in fields and (seconds := wait_preference(fields["prefer"])):
+        return await _send_and_wait(services, stream, data, traceparent, seconds, admission.headers)
     receipt = await services.sending.send(stream, data, traceparent)
-    if seconds:
-        found = await answer_with_result(services.readings, stream, receipt, seconds)
-        if found is not None:
-            return Answer(found, headers={**headers, "Preference-Applied": "wait"})
-    return of_json(receipt_of(stream.stream_id, receipt), 202, headers)
+    return of_json(receipt_of(stream.stream_id, receipt), 202, admission.headers)
 
 
-async def _send_batch(
-    request: Request[Any, Any, Any],
+async def _send_and_wait(
     services: Services,
     stream: Stream,
-    body: bytes,
+    data: bytes,
     traceparent: str | None,
+    seconds: int,
+    headers: Mapping[str, str],
 ) -> Answer:
-    records = parse_batch(body)
-
-    async def sent(record: bytes | StreamingError) -> dict[str, Any] | StreamingError:
-        if isinstance(record, StreamingError):
-            return record
-        try:
-            return receipt_of(
-                stream.stream_id, await services.sending.send(stream, record, traceparent)
-            )
-        except StreamingError as exc:
-            return exc
-
-    # Tasks start in order, so the records of a batch enter the producer in order.
-    outcomes = await asyncio.gather(*map(sent, records))
-    request_id = exchange_of(request.scope).request_id
-    failed = sum(isinstance(outcome, StreamingError) for outcome in outcomes)
-    answer = [
-        problems.document(outcome, request_id) if isinstance(outcome, StreamingError) else outcome
-        for outcome in outcomes
-    ]
-    counts = {"accepted": len(outcomes) - failed, "failed": failed}
-    return of_json({**counts, "records": answer}, 207)
+    wait = await ResultWait.begin(services.readings, stream, seconds)
+    receipt = await services.sending.send(stream, data, traceparent)
+    found = await wait.result_of(receipt)
+    if found is None:
+        return of_json(receipt_of(stream.stream_id, receipt), 202, headers)
+    return Answer(found, headers={**headers, "Preference-Applied": "wait"})
 
 
-def _is_lines(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == NDJSON
+async def _send_lines(
+    request: Request[Any, Any, Any],
+    services: Services,
+    sending: LineSending,
+    headers: Mapping[str, str],
+) -> ASGIResponse:
+    if services.is_streaming:
+        return LinesAnswer(sending, headers)
+    body = await read_body(request.receive, MAX_FUNCTION_BODY_BYTES, _oversized_lines)
+    if body.count(b"\n") > MAX_FUNCTION_LINES:
+        raise _oversized_lines(body)
+    return Answer(await sending.send_all(body), media_type=NDJSON, headers=headers)
 
 
-def _traceparent(text: str) -> str | None:
-    return text if TRACEPARENT.fullmatch(text) else None
+def _oversized_lines(_: bytes) -> StreamingError:
+    return BatchTooLarge(f"More than {MAX_FUNCTION_LINES:,} lines at once: send them in parts")
+
+
+def _is_lines(fields: Mapping[str, str]) -> bool:
+    media_type = fields.get("content-type", "").partition(";")[0]
+    return media_type.strip().lower() == NDJSON
+
+
+def _traceparent(fields: Mapping[str, str]) -> str | None:
+    found = fields.get("traceparent")
+    return found if found is not None and TRACEPARENT.fullmatch(found) else None
 
 
 router = Router(path="/", route_handlers=[send_records])

@@ -7,10 +7,15 @@ from typing import Any
 from litestar import Request, Router, post
 
 from functions.start import operations
-from streaming_runtime.core.errors import InvalidBody
 from streaming_runtime.core.streams import StartRequest
 from streaming_runtime.http.answers import Answer, of_json
-from streaming_runtime.http.bodies import MAX_START_BYTES, parse_start, read_body
+from streaming_runtime.http.bodies import (
+    MAX_START_BYTES,
+    oversized_start,
+    parse_start,
+    read_body,
+)
+from streaming_runtime.http.heads import fields_of
 from streaming_runtime.http.services import services_of
 from streaming_runtime.http.views import started
 
@@ -18,9 +23,8 @@ from streaming_runtime.http.views import started
 @post("/stream/start", opt={"operation": operations.START})
 async def start_stream(request: Request[Any, Any, Any]) -> Answer:
     services = services_of(request)
-    admission = services.gate.admit(request.headers)
-    too_large = InvalidBody
-    body = parse_start(await read_body(request.receive, MAX_START_BYTES, too_large))
+    admission = services.gate.admit(fields_of(request.scope))
+    body = parse_start(await read_body(request.receive, MAX_START_BYTES, oversized_start))
     asked = StartRequest(body.processor, body.label, body.ttl_seconds)
     stream = await services.streams.start(admission.tenant, asked)
     return of_json(started(stream), 201, admission.headers)

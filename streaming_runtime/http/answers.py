@@ -34,6 +34,10 @@ class Answer(ASGIResponse):
         if body:
             self.own_headers["Content-Type"] = media_type
 
+    def to_asgi_response(self, **_: object) -> Answer:
+        """Return itself: what Litestar asks of the answer of an exception handler."""
+        return self
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = [(n.lower().encode(), v.encode("latin-1")) for n, v in self.own_headers.items()]
         if self.status_code != 204:

@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar, Request
-from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.types import ControllerRouterHandler
+from litestar.types import ControllerRouterHandler, ExceptionHandlersMap
 
 from streaming_runtime.core import errors
 from streaming_runtime.core.errors import StreamingError
 from streaming_runtime.http import answers
-from streaming_runtime.http.edge import Edge, exchange_of
+from streaming_runtime.http.edge import METHODS, Edge, exchange_of
 from streaming_runtime.http.services import Observer, Services
 
-REQUEST_HEADERS = [
-    "accept",
-    "authorization",
-    "content-type",
-    "idempotency-key",
-    "last-event-id",
-    "prefer",
-    "traceparent",
-    "x-api-key",
-]
-READABLE_HEADERS = [
-    "idempotent-replayed",
-    "preference-applied",
-    "ratelimit",
-    "ratelimit-policy",
-    "retry-after",
-    "x-request-id",
-]
 # Litestar's own refusals, by status; what is not here is a fault of ours.
 FRAMEWORK: dict[int, type[StreamingError]] = {
     400: errors.InvalidParameter,
     404: errors.NotFound,
     405: errors.MethodNotAllowed,
-    413: errors.BatchTooLarge,
 }
 
 
@@ -51,32 +31,28 @@ def create_app(
     cors_origins: Sequence[str] = (),
 ) -> Edge:
     """Return an ASGI application that serves ``routers`` and nothing else."""
+    handlers = {StreamingError: _answer_ours, HTTPException: _answer_framework, Exception: _raise}
     app = Litestar(
         route_handlers=routers,
         state=State({"services": services}),
-        exception_handlers={
-            StreamingError: _answer_ours,
-            HTTPException: _answer_framework,
-            Exception: _raise,
-        },
-        cors_config=_cors(cors_origins),
+        # Litestar's type asks for its own Response, where any ASGI application will do.
+        exception_handlers=cast(ExceptionHandlersMap, handlers),
         openapi_config=None,
         logging_config=None,
         request_max_body_size=None,  # each route has a limit of its own, with its own problem
     )
-    return Edge(app, observer)
+    return Edge(app, observer, cors_origins)
 
 
-def _cors(origins: Sequence[str]) -> CORSConfig | None:
-    if not origins:
-        return None
-    return CORSConfig(
-        allow_origins=list(origins),
-        allow_methods=["GET", "POST"],
-        allow_headers=REQUEST_HEADERS,
-        expose_headers=READABLE_HEADERS,
-        max_age=600,
-    )
+def allowed(found: str) -> str:
+    """Return the Allow field for the methods of a route as Litestar names them.
+
+    Source:  RFC 9110, section 9.1: whoever takes GET takes HEAD.
+    """
+    methods = (METHODS & {name.strip() for name in found.split(",")}) - {"OPTIONS"}
+    if "GET" in methods:
+        methods |= {"HEAD"}
+    return ", ".join(sorted(methods))
 
 
 def _answer_ours(request: Request[Any, Any, Any], error: StreamingError) -> answers.Answer:
@@ -90,8 +66,8 @@ def _answer_framework(request: Request[Any, Any, Any], error: HTTPException) -> 
     if ours is None:
         raise error
     ready = ours()
-    if allow := (error.headers or {}).get("allow") or (error.headers or {}).get("Allow"):
-        ready.headers["Allow"] = allow
+    if ours is errors.MethodNotAllowed:
+        ready.headers["Allow"] = allowed((error.headers or {}).get("allow", ""))
     return _answer_ours(request, ready)
 
 

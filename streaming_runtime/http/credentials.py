@@ -22,22 +22,23 @@ class ConfiguredKeys:
 
     def __init__(self, keys: Iterable[tuple[str, str]]) -> None:
         self._pepper = secrets.token_bytes(32)
-        self._tenants = {self._digest(key): tenant for tenant, key in keys}
+        self._tenants = {self._digest(key.encode()): tenant for tenant, key in keys}
 
     def tenant_of(self, headers: Mapping[str, str]) -> str:
         """Return whose key a request carries.
 
         Raises:  Unauthorized, with its challenge.
         """
-        key = headers.get("x-api-key", "")
+        # The bytes of the field: headers are read as Latin-1, a configured key as UTF-8.
+        key = headers.get("x-api-key", "").encode("latin-1", "replace")
         digest = self._digest(key[:MAX_KEY_BYTES])
         for known, tenant in self._tenants.items():
             if hmac.compare_digest(known, digest) and len(key) <= MAX_KEY_BYTES:
                 return tenant
         raise refusal(bool(key))
 
-    def _digest(self, key: str) -> bytes:
-        return hashlib.blake2b(key.encode(errors="replace"), key=self._pepper).digest()
+    def _digest(self, key: bytes) -> bytes:
+        return hashlib.blake2b(key, key=self._pepper).digest()
 
 
 def refusal(has_key: bool) -> Unauthorized:

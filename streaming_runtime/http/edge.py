@@ -5,101 +5,161 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from litestar.exceptions import LitestarException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from streaming_runtime.core.errors import StreamingError
 from streaming_runtime.http import answers
 from streaming_runtime.http.bodies import ClientGone
+from streaming_runtime.http.cors import Cors, Fields
 from streaming_runtime.http.services import Observer
 
 log = logging.getLogger("millrace.http")
 
 # Health, docs, problems and the page may be kept by a cache; nothing else may.
-CACHEABLE = ("/health/", "/docs", "/schema", "/asyncapi", "/problems", "/console/")
+CACHEABLE = ("/health", "/docs", "/problems", "/console")
 OTHER = "other"
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
-CLIENT_ERROR = 400
+# HEAD is GET without its body. Litestar would answer OPTIONS by itself, with a 204 and without a
+# credential; under a name that no route has it is refused like any other method.
+ROUTED_AS = {"HEAD": "GET", "OPTIONS": "(OPTIONS)"}
+BAD_REQUEST = 400
 SERVER_ERROR = 500
+# Nobody was there to be answered; the number is nginx's.
+CLIENT_GONE = 499
+BODY_END: Any = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 class Exchange:
     """One request under way: its id, and what is learned of it on the way."""
 
-    __slots__ = ("code", "has_started", "request_id", "started", "status")
+    __slots__ = ("code", "is_counted", "method", "request_id", "started", "status")
 
-    def __init__(self) -> None:
+    def __init__(self, method: str) -> None:
+        self.method = method
         self.request_id = secrets.token_hex(8)
         self.started = time.perf_counter()
         self.status = 0
-        self.has_started = False
+        self.is_counted = False
         self.code: str | None = None
+
+
+class HeadAnswered(Exception):
+    """The head is out, and HEAD asks for no more: what would write the body is stopped."""
 
 
 class Edge:
     """Wraps the application; nothing that happens inside ends without a status of ours."""
 
-    def __init__(self, app: ASGIApp, observer: Observer) -> None:
+    def __init__(self, app: ASGIApp, observer: Observer, cors_origins: Sequence[str] = ()) -> None:
         self._app = app
         self._observer = observer
+        self._cors = Cors(cors_origins) if cors_origins else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange()
-        scope["millrace"] = exchange  # type: ignore[typeddict-unknown-key]
-        fixed = _fixed_headers(scope["path"], exchange.request_id)
+        method = scope["method"]
+        exchange = Exchange(method)
+        if method in ROUTED_AS:
+            # A copy: the server looks at its own to know whether a body may follow.
+            scope = {**scope, "method": ROUTED_AS[method]}
+        scope["millrace"] = exchange
+        own_fields = [
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-request-id", exchange.request_id.encode()),
+        ]
+        app: ASGIApp = self._app
+        if self._cors is not None:
+            headers = dict(scope["headers"])
+            own_fields += self._cors.fields(headers)
+            if method == "OPTIONS":
+                app = self._cors.preflight(headers) or app
 
-        async def send_with_headers(message: Message) -> None:
+        async def noted_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                exchange.has_started = True
-                exchange.status = message["status"]
-                message["headers"] = [*message["headers"], *fixed]
+                await self._send_head(message, own_fields, scope, exchange, send)
+                return
+            if message["type"] == "http.response.body" and message["more_body"]:
+                # A stream counts when it begins: it may last for minutes.
+                self._count(scope, exchange)
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
-        except ClientGone:
-            exchange.code = "client-gone"
-        except Exception as exc:
-            if exchange.has_started:
-                # Too late for a status: cut the connection, so that the client sees it is broken.
-                log.exception("an answer broke off", extra={"request_id": exchange.request_id})
-                raise
-            await self._answer_unknown(exc, exchange, scope, receive, send_with_headers)
+            with suppress(HeadAnswered):
+                await self._answer(app, scope, receive, noted_send, exchange)
         finally:
-            self._record(scope, exchange)
+            self._count(scope, exchange)
+            if exchange.code is not None:
+                self._note_refusal(scope, exchange, exchange.code)
 
-    async def _answer_unknown(
-        self, exc: Exception, exchange: Exchange, scope: Scope, receive: Receive, send: Send
+    async def _answer(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, exchange: Exchange
     ) -> None:
-        log.error("unexpected", extra={"request_id": exchange.request_id}, exc_info=exc)
-        exchange.code = StreamingError.code
-        await answers.of_error(StreamingError(), exchange.request_id)(scope, receive, send)
+        try:
+            await app(scope, receive, send)
+        except Exception as raised:
+            exc = _unwrapped(raised)
+            if isinstance(exc, HeadAnswered):
+                return
+            if isinstance(exc, ClientGone):
+                exchange.code = "client-gone"
+                return
+            log.error("unexpected", extra={"request_id": exchange.request_id}, exc_info=exc)
+            exchange.code = StreamingError.code
+            if exchange.status:
+                # Too late for a status: cut the connection, so that the client sees it is broken.
+                raise
+            await answers.of_error(StreamingError(), exchange.request_id)(scope, receive, send)
 
-    def _record(self, scope: Any, exchange: Exchange) -> None:
-        route = scope.get("path_template") or OTHER
-        method = scope["method"] if scope["method"] in METHODS else OTHER
-        seconds = time.perf_counter() - exchange.started
-        self._observer.answered(route, method, exchange.status, seconds)
-        if exchange.code is None:
+    async def _send_head(
+        self, message: Any, own_fields: Fields, scope: Any, exchange: Exchange, send: Send
+    ) -> None:
+        exchange.status = message["status"]
+        headers = [*message["headers"], *own_fields]
+        has_policy = any(name == b"cache-control" for name, _ in headers)
+        if not has_policy and not _is_cacheable(scope["path"], exchange.status):
+            headers.append((b"cache-control", b"no-store"))
+        message["headers"] = headers
+        await send(message)
+        if exchange.method == "HEAD":
+            await send(BODY_END)
+            raise HeadAnswered
+
+    def _count(self, scope: Any, exchange: Exchange) -> None:
+        if exchange.is_counted:
             return
-        self._observer.refused(exchange.code)
-        is_ours = exchange.status >= SERVER_ERROR
+        exchange.is_counted = True
+        seconds = time.perf_counter() - exchange.started
+        route, method, status = _labels(scope, exchange)
+        self._observer.answered(route, method, status, seconds)
+
+    def _note_refusal(self, scope: Any, exchange: Exchange, code: str) -> None:
+        self._observer.refused(code)
+        route, method, status = _labels(scope, exchange)
         log.log(
-            logging.WARNING if is_ours else logging.INFO,
+            logging.WARNING if status >= SERVER_ERROR else logging.INFO,
             "refused",
             extra={
                 "request_id": exchange.request_id,
                 "route": route,
                 "method": method,
-                "status": exchange.status,
-                "reason": exchange.code,
-                "stream_id": _stream_id(scope),
+                "status": status,
+                "reason": code,
+                "stream_id": (scope.get("path_params") or {}).get("stream_id"),
             },
         )
+
+
+def _labels(scope: Any, exchange: Exchange) -> tuple[str, str, int]:
+    """Return route, method and status from closed sets, whatever a client has sent."""
+    method = exchange.method if exchange.method in METHODS else OTHER
+    return scope.get("path_template") or OTHER, method, exchange.status or CLIENT_GONE
 
 
 def exchange_of(scope: Any) -> Exchange:
@@ -108,15 +168,12 @@ def exchange_of(scope: Any) -> Exchange:
     return found
 
 
-def _fixed_headers(path: str, request_id: str) -> list[tuple[bytes, bytes]]:
-    headers = [
-        (b"x-content-type-options", b"nosniff"),
-        (b"x-request-id", request_id.encode()),
-    ]
-    if path != "/" and not path.startswith(CACHEABLE):
-        headers.append((b"cache-control", b"no-store"))
-    return headers
+def _unwrapped(raised: BaseException) -> BaseException:
+    """Return what was raised behind the head of an answer: Litestar wraps it, layer by layer."""
+    while type(raised) is LitestarException and raised.__cause__ is not None:
+        raised = raised.__cause__
+    return raised
 
 
-def _stream_id(scope: Any) -> str | None:
-    return (scope.get("path_params") or {}).get("stream_id")
+def _is_cacheable(path: str, status: int) -> bool:
+    return status < BAD_REQUEST and (path == "/" or f"/{path.split('/')[1]}" in CACHEABLE)

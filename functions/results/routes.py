@@ -1,0 +1,103 @@
+"""GET /stream/{id}/results: as a stream of events, as lines, or page by page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Request, Router, get
+from litestar.response.base import ASGIResponse
+
+from functions.results import operations
+from functions.results.negotiation import chosen_form, names_event_stream
+from functions.results.refusals import as_event, is_strict
+from streaming_runtime.core.cursor import Cursor
+from streaming_runtime.core.errors import BrokerUnavailable, PositionGone, StreamingError
+from streaming_runtime.core.model import Stream
+from streaming_runtime.core.positions import (
+    DEFAULT_PAGE,
+    MAX_LIMIT,
+    MAX_WAIT_SECONDS,
+    start_of,
+    whole,
+)
+from streaming_runtime.core.reading import Gap, Start
+from streaming_runtime.http.answers import JSON, Answer
+from streaming_runtime.http.edge import exchange_of
+from streaming_runtime.http.gate import Admission
+from streaming_runtime.http.heads import fields_of, query_of
+from streaming_runtime.http.result_pages import FUNCTION_BYTES, PROCESS_BYTES, read_page
+from streaming_runtime.http.services import Services, services_of
+
+BEGIN_SECONDS = 15.0
+
+
+@get("/stream/{stream_id:str}/results", opt={"operation": operations.RESULTS})
+async def read_results(request: Request[Any, Any, Any]) -> ASGIResponse:
+    fields = fields_of(request.scope)
+    accept = fields.get("accept", "")
+    try:
+        return await _read(request, fields, accept)
+    except StreamingError as refusal:
+        if names_event_stream(accept) and not is_strict(request.scope["query_string"]):
+            answer = as_event(refusal, exchange_of(request.scope))
+            if answer is not None:
+                return answer
+        raise
+
+
+async def _read(
+    request: Request[Any, Any, Any], fields: Mapping[str, str], accept: str
+) -> ASGIResponse:
+    services = services_of(request)
+    admission = services.gate.admit(fields)
+    stream = await services.streams.owned(admission.tenant, request.path_params["stream_id"])
+    form = chosen_form(accept)
+    query = query_of(request.scope)
+    last_event_id = fields.get("last-event-id")
+    if form == JSON:
+        return await _page(services, stream, query, last_event_id, admission)
+    start = start_of(query, last_event_id, is_page=False)
+    cursor, gap = await _begun(services, stream, start)
+    if cursor.is_reached():
+        return Answer(status=204, headers=admission.headers)
+    return services.event_streams.answer(
+        form, stream, cursor, gap, admission.tenant, admission.headers
+    )
+
+
+async def _page(
+    services: Services,
+    stream: Stream,
+    query: dict[str, str],
+    last_event_id: str | None,
+    admission: Admission,
+) -> Answer:
+    start = start_of(query, last_event_id, is_page=True)
+    limit = whole(query, "limit", DEFAULT_PAGE, 1, MAX_LIMIT)
+    wait_seconds = whole(query, "wait", 0, 0, MAX_WAIT_SECONDS)
+    cursor, gap = await _begun(services, stream, start)
+    if gap is not None and not cursor.is_reached():
+        raise PositionGone(earliest=gap.earliest, reason=gap.reason)
+    page = await read_page(
+        services.readings,
+        stream,
+        cursor,
+        limit=limit or DEFAULT_PAGE,
+        wait_seconds=wait_seconds or 0,
+        most_bytes=PROCESS_BYTES if services.is_streaming else FUNCTION_BYTES,
+    )
+    return Answer(page.encode(), headers=admission.headers)
+
+
+async def _begun(services: Services, stream: Stream, start: Start) -> tuple[Cursor, Gap | None]:
+    """Decide where to begin, within BEGIN_SECONDS: ``since`` and ``tail`` search the log."""
+    try:
+        async with asyncio.timeout(BEGIN_SECONDS):
+            return await services.readings.begin(stream, start)
+    except TimeoutError:
+        raise BrokerUnavailable("The position was not found in time") from None
+
+
+router = Router(path="/", route_handlers=[read_results])

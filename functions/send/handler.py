@@ -1,0 +1,10 @@
+"""The send function behind API Gateway or a load balancer: wiring only."""
+
+from __future__ import annotations
+
+import os
+
+from functions.composition import function_handler
+from functions.send.routes import router
+
+handler = function_handler("send", router, os.environ)

@@ -1,0 +1,83 @@
+"""Who is let in, and what the answer says of the limit."""
+
+import pytest
+
+from streaming_runtime.core.errors import RateLimited, Unauthorized
+from streaming_runtime.core.limits import TenantLimits
+from streaming_runtime.http.credentials import ConfiguredKeys
+from streaming_runtime.http.gate import Gate
+
+KEYS = ConfiguredKeys([("acme", "one"), ("acme", "two"), ("other", "three")])
+
+
+class Clock:
+    """Time as a test tells it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def gate(clock: Clock, per_second: int = 2, burst: int = 3, readers: int = 1) -> Gate:
+    return Gate(KEYS, TenantLimits(per_second, burst, readers, clock))
+
+
+def test_an_admission_tells_what_is_left() -> None:
+    admission = gate(Clock()).admit({"x-api-key": "one"})
+
+    assert admission.tenant == "acme"
+    assert admission.headers == {
+        "RateLimit-Policy": '"requests";q=3;w=2',
+        "RateLimit": '"requests";r=2;t=1',
+    }
+
+
+def test_the_limit_is_the_tenants_whatever_its_keys_and_headers() -> None:
+    ours = gate(Clock())
+    for key in ("one", "two", "one"):
+        ours.admit({"x-api-key": key, "x-forwarded-for": key})
+
+    with pytest.raises(RateLimited):
+        ours.admit({"x-api-key": "two", "x-forwarded-for": "192.0.2.7", "forwarded": "for=x"})
+    assert ours.admit({"x-api-key": "three"}).tenant == "other"
+
+
+def test_a_refusal_names_a_time_after_which_a_request_succeeds() -> None:
+    clock = Clock()
+    ours = gate(clock)
+    for _ in range(3):
+        ours.admit({"x-api-key": "one"})
+
+    with pytest.raises(RateLimited) as refused:
+        ours.admit({"x-api-key": "one"})
+    clock.now += int(refused.value.headers["Retry-After"])
+
+    assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= set(refused.value.headers)
+    assert ours.admit({"x-api-key": "one"})
+
+
+def test_a_wrong_key_takes_nothing_from_a_tenant() -> None:
+    ours = gate(Clock(), burst=1)
+    for _ in range(5):
+        with pytest.raises(Unauthorized):
+            ours.admit({"x-api-key": "wrong"})
+
+    assert ours.admit({"x-api-key": "one"})
+
+
+def test_a_limit_that_is_off_says_nothing_of_itself() -> None:
+    assert gate(Clock(), per_second=0, burst=0).admit({"x-api-key": "one"}).headers == {}
+
+
+def test_open_readers_are_counted_in_and_out() -> None:
+    ours = gate(Clock())
+    ours.open_reader("acme")
+
+    with pytest.raises(RateLimited) as refused:
+        ours.open_reader("acme")
+    assert int(refused.value.headers["Retry-After"]) > 0
+
+    ours.close_reader("acme")
+    ours.open_reader("acme")
