@@ -40,11 +40,12 @@ run: ## Start everything on one port: broker, processing, API; Ctrl-C stops it a
 
 test: ## Set up and run all tests on a real broker
 	$(call environment,test)
+	@$(ROOT_PYTHON) -m local.first_start
 	$(ROOT_PYTHON) -m pytest -m "not soak" $(ARGS)
 
-setup: ## Only what run and test need: packages and the broker's jars
+setup: ## Only what run and test need: packages and the broker
 	$(call environment,test)
-	@$(ROOT_PYTHON) -m local.jars
+	@$(ROOT_PYTHON) -m local.first_start
 	@echo "Ready: make run, make test"
 
 check: ## Lint, types, budgets
@@ -76,6 +77,7 @@ lock: ## Write requirements/*.txt from *.in; UPGRADE=--upgrade takes the newest 
 	@$(ROOT_PYTHON) -m venv .local/lock
 	@.local/lock/bin/python -m pip install --quiet uv==$(UV_VERSION)
 	$(COMPILE) requirements/run.in -o requirements/run.txt
+	$(COMPILE) -c requirements/run.txt requirements/container.in -o requirements/container.txt
 	$(COMPILE) -c requirements/run.txt requirements/functions.in -o requirements/functions.txt
 	$(COMPILE) -c requirements/run.txt -c requirements/functions.txt requirements/test.in -o requirements/test.txt
 	$(COMPILE) -c requirements/test.txt requirements/bench.in -o requirements/bench.txt

@@ -4,22 +4,22 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local.broker import BrokerFailed
-from local.children import die_with_parent
-from local.composition import BrokerEnded, PortTaken, Product
-from local.dotenv import BadLine, parsed
+from local.children import follow_parent
+from local.composition import COMMANDS, BrokerEnded, PortTaken, Product
+from local.dotenv import BadLine, load
 from local.jars import JarsRefused, JarsUnavailable
-from local.options import Options, read
+from local.options import read
 from local.progress import say, warn
-from local.run_directory import DirectoryTaken
+from local.run_directory import DirectoryTaken, DirectoryUnusable
 from local.supervised import ChildFailed
 from streaming_runtime.core.errors import ConfigurationInvalid
 
-ASKED_WRONGLY = (PortTaken, DirectoryTaken, ConfigurationInvalid, BadLine)
-FAILED = (BrokerFailed, BrokerEnded, ChildFailed, JarsUnavailable, JarsRefused)
+ASKED_WRONGLY = (PortTaken, DirectoryTaken, DirectoryUnusable, ConfigurationInvalid, BadLine)
+FAILED = (BrokerFailed, BrokerEnded, ChildFailed, JarsUnavailable, JarsRefused, OSError)
 INTERRUPTED = 130
 
 
@@ -34,17 +34,22 @@ async def supervise(product: Product) -> int:
         told.set()
         say("\nStopping; once more ends everything at once")
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _stopping_signals():
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     running = asyncio.create_task(product.run())
     waiting = asyncio.create_task(told.wait())
     try:
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        return await _outcome(running)
     finally:
         waiting.cancel()
-        code = await _outcome(running)
         await product.stop()
-    return code
+
+
+def _stopping_signals() -> list[signal.Signals]:
+    # nohup asks to live on when the terminal closes.
+    hangs_up = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangs_up else [])]
 
 
 async def _outcome(running: asyncio.Task[None]) -> int:
@@ -69,22 +74,16 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-def _options(arguments: Sequence[str]) -> Options:
-    file = Path(".env")
-    dotenv = parsed(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return read(arguments, os.environ, dotenv)
-
-
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], commands: Mapping[str, list[str]] = COMMANDS) -> int:
     """Run everything; 0 when it was told to stop, 1 when it failed, 2 when it was asked wrongly."""
-    if "MAKELEVEL" in os.environ and (follow := die_with_parent()):
-        follow()  # A killed make leaves nothing behind either.
+    if "MAKELEVEL" in os.environ:
+        follow_parent()
     try:
-        options = _options(arguments)
-    except ASKED_WRONGLY as problem:
+        options = read(arguments, os.environ, load(Path(".env")))
+    except (*ASKED_WRONGLY, OSError) as problem:
         warn(str(problem))
         return 2
-    return asyncio.run(supervise(Product(options)))
+    return asyncio.run(supervise(Product(options, commands)))
 
 
 if __name__ == "__main__":

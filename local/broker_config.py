@@ -95,7 +95,11 @@ def logging_properties() -> str:
 
 
 def java_command(
-    java: Path, jars: Iterable[Path], directory: Path, arguments: Iterable[str]
+    java: Path,
+    jars: Iterable[Path],
+    directory: Path,
+    arguments: Iterable[str],
+    flags: Iterable[str] = (),
 ) -> list[str]:
     """Return the command that runs one of Kafka's classes in ``directory``.
 
@@ -107,6 +111,7 @@ def java_command(
         f"-Xmx{HEAP_MEGABYTES}m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
+        *flags,
         "-Djava.awt.headless=true",
         "-Dlog4j2.configurationFile=log4j2.properties",
         f"{MARK}{directory}",

@@ -1,17 +1,22 @@
-"""A child's log: a file that is turned over at each start, its warnings shown on the terminal."""
+"""A child's log: a file of bounded size, its warnings shown on the terminal."""
 
 import json
+import os
+import shutil
 import time
 from pathlib import Path
 
+from local.progress import printable
+
 LIMIT_BYTES = 10 * 1024 * 1024
+LOOK_BYTES = 1024 * 1024
 LINES_AT_ONCE = 5
 QUIET_SECONDS = 5.0
 _LOUD = (b'"level": "warning"', b'"level": "error"', b'"level": "critical"')
 
 
 class ChildLog:
-    """Follows a file that a child writes to directly, so a busy child never waits for a reader."""
+    """Follows a file that a child appends to directly, so a busy child never waits for a reader."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.path = path
@@ -19,29 +24,38 @@ class ChildLog:
         self._rest = b""
         self._shown_at = 0.0
         self._shown = 0
-        self._position = self._turned_over()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        self._position = path.stat().st_size
 
     def news(self) -> list[str]:
         """Return warnings and errors written since the last call, one short line each.
 
-        At most five in five seconds: a storm of them is for the file.
+        At most five in five seconds: a storm of them is for the file. A file that has grown too
+        large is turned over.
         """
-        return [line for line in map(self._short, self._new_lines()) if line and self._may_show()]
+        lines = self._new_lines()
+        if self._position > LIMIT_BYTES:
+            self._turn_over()
+        return [line for line in map(self._short, lines) if line and self._may_show()]
 
-    def _turned_over(self) -> int:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.touch()
-        if self.path.stat().st_size > LIMIT_BYTES:
-            self.path.replace(self.path.with_name(f"{self.path.name}.1"))
-            self.path.touch()
-        return self.path.stat().st_size
+    def _turn_over(self) -> None:
+        # The child keeps its descriptor, which appends, so it goes on at the new beginning. What it
+        # writes between the copy and the cut is lost; these are logs.
+        shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.1"))
+        os.truncate(self.path, 0)
+        self._position = 0
 
     def _new_lines(self) -> list[bytes]:
         with self.path.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            if end - self._position > LOOK_BYTES:  # A storm: only its end.
+                self._position, self._rest = end - LOOK_BYTES, b""
             log.seek(self._position)
-            fresh = log.read()
+            fresh = log.read(LOOK_BYTES)
         self._position += len(fresh)
-        *lines, self._rest = (self._rest + fresh).split(b"\n")
+        *lines, rest = (self._rest + fresh).split(b"\n")
+        self._rest = rest[-LOOK_BYTES:]
         return lines
 
     def _short(self, line: bytes) -> str:
@@ -55,7 +69,8 @@ class ChildLog:
             return ""
         traceback = str(entry.get("traceback") or "").rstrip().rpartition("\n")[2]
         reason = entry.get("reason") or traceback
-        return f"{self._name} {entry.get('level')}: {entry.get('message')} {reason}".rstrip()[:200]
+        shown = f"{self._name} {entry.get('level')}: {entry.get('message')} {reason}"
+        return printable(shown.rstrip()[:200])
 
     def _may_show(self) -> bool:
         now = time.monotonic()

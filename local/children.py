@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from local.progress import printable
+
 POLL_SECONDS = 0.02
 KILL_SECONDS = 5.0  # After SIGKILL the kernel needs only moments; more means a hung disk.
 ON_LINUX = sys.platform.startswith("linux")
@@ -36,6 +38,18 @@ def die_with_parent(death: signal.Signals = signal.SIGTERM) -> Callable[[], None
             os._exit(1)
 
     return before_exec
+
+
+def follow_parent() -> None:
+    """Have this very process told to stop when the one that started it is gone.
+
+    For a run under make: a killed make leaves nothing behind either.
+    """
+    if ON_LINUX:
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def command_line(pid: int) -> str:
@@ -105,11 +119,11 @@ def exit_reason(returncode: int) -> str:
 
 
 def tail(path: Path, lines: int = 15) -> str:
-    """Return the last lines of a log, indented; empty if there is no such file."""
+    """Return the last lines of a log, indented, fit to print; empty if there is no such file."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, path.stat().st_size - 16_384))
             last = log.read().decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return ""
-    return "\n".join(f"    {line[:400]}" for line in last)
+    return "\n".join(f"    {printable(line[:400])}" for line in last)

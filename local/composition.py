@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import Mapping
 
 from local.broker import USUAL_PORT, Broker
-from local.http_get import get
+from local.http_get import NoAnswer, get
 from local.metrics import MetricsPage
 from local.options import Options
-from local.ports import free_port, is_free
+from local.ports import LOOPBACK, free_port, is_taken, obstacle
 from local.progress import Ticking, say, warn
 from local.run_directory import RunDirectory
 from local.supervised import ChildFailed, Supervised
@@ -20,6 +19,7 @@ from local.welcome import welcome
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.05
 PROCESSING_GRACE_SECONDS = 10.0
+NO_PARTITIONS = b"\nmillrace_processing_partitions 0"
 API_GRACE_SECONDS = 5.0  # On top of its draining.
 COMMANDS = {
     "api": ["-m", "streaming_runtime.live"],
@@ -29,7 +29,7 @@ _EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class PortTaken(Exception):
-    """PORT is somebody else's."""
+    """PORT on HOST cannot be listened on; the text says why and what to do."""
 
 
 class BrokerEnded(Exception):
@@ -44,16 +44,16 @@ class Product:
         self._commands = commands
         self._directory = RunDirectory(options.data)
         self._port = options.http.port
-        self._metrics_ports: dict[str, int] = {}
+        self._addresses: dict[str, tuple[str, int]] = {}
         self.broker: Broker | None = None
         self.children: list[Supervised] = []
-        self.metrics = MetricsPage(self._ports_now, self._broker_pid)
+        self.metrics = MetricsPage(lambda: self._addresses, self._broker_pid)
 
     async def run(self) -> None:
         """Start everything, say when it is ready, and watch over it; only failures end it.
 
-        Raises:  PortTaken, DirectoryTaken, BrokerFailed, JarsUnavailable, JarsRefused,
-                 BrokerEnded, ChildFailed.
+        Raises:  PortTaken, DirectoryTaken, DirectoryUnusable, BrokerFailed, JarsUnavailable,
+                 JarsRefused, BrokerEnded, ChildFailed.
         """
         started = time.monotonic()
         self._directory.take()
@@ -67,7 +67,7 @@ class Product:
                 group.create_task(self._watch_broker(self.broker))
             for child in self._make_children(bootstrap):
                 group.create_task(child.keep_running())
-            await self._until_ready(started)
+            await self._until_ready()
             text = welcome(
                 self.url,
                 self._options.key,
@@ -76,6 +76,8 @@ class Product:
                 time.monotonic() - started,
             )
             say(text)
+            if self.broker is not None:
+                group.create_task(self.broker.prepare_next_start())
 
     async def stop(self) -> None:
         """End API, processing and broker, in this order, each within its time."""
@@ -115,20 +117,27 @@ class Product:
     def _claim_port(self) -> None:
         if self._port == 0:
             self._port = free_port()
-        elif not is_free(self._port, self._options.http.host):
-            raise PortTaken(
-                f"Port {self._port} on {self._options.http.host} is taken: stop what listens"
-                f" there, or choose another port with PORT={self._port + 1} or --port"
-                f' {self._port + 1} (make run ARGS="--port {self._port + 1}")'
-            )
+            return
+        problem = obstacle(self._port, self._options.http.host)
+        if problem is None:
+            return
+        where = f"Port {self._port} on {self._options.http.host}"
+        if not is_taken(problem):
+            raise PortTaken(f"{where} (PORT, HOST) cannot be used: {problem.strerror}")
+        other = free_port(self._port + 1)
+        raise PortTaken(
+            f"{where} is taken: stop what listens there, or choose another, as in"
+            f"\n  make run PORT={other}\n  python -m local --port {other}"
+        )
 
     async def _start_metrics(self) -> int:
         host, wanted = self._options.http.host, self._options.http.prometheus_port
         try:
             return await self.metrics.start(host, wanted)
-        except OSError:
+        except OSError as problem:
             port = await self.metrics.start(host, 0)
-            warn(f"PROMETHEUS_PORT {wanted} is taken; metrics are on port {port} this time")
+            why = "is taken" if is_taken(problem) else f"cannot be used, {problem.strerror}"
+            warn(f"PROMETHEUS_PORT {wanted} {why}; metrics are on port {port} this time")
             return port
 
     async def _start_broker(self) -> str:
@@ -156,44 +165,37 @@ class Product:
         return self.children
 
     def _make_child(self, name: str, bootstrap: str, grace_seconds: float) -> Supervised:
+        shared = {
+            "KAFKA_BROKER": bootstrap,
+            "DATA_DIR": str(self._directory.path),
+            "PYTHONUNBUFFERED": "1",
+        }
+
         def environ() -> dict[str, str]:
-            self._metrics_ports[name] = free_port()
-            private = str(self._metrics_ports[name])
-            own = {
-                "api": {"PROMETHEUS_PORT": private},
-                "processing": {
-                    "PROCESSING_PROMETHEUS_PORT": private,
-                    "STATE_DIR": str(self._directory.path / "processing"),
-                },
-            }
-            return {
-                **os.environ,
-                **self._options.environ,
-                "HOST": self._options.http.host,
-                "PORT": str(self._port),
-                "KAFKA_BROKER": bootstrap,
-                "DATA_DIR": str(self._directory.path),
-                "PYTHONUNBUFFERED": "1",
-                **own[name],
-            }
+            return {**self._options.environ, **shared, **self._own(name)}
 
         # -X takes any name: it only marks the command line as ours.
         command = [sys.executable, "-X", self._directory.mark.strip(), *self._commands[name]]
         return Supervised(name, command, environ, self._directory, grace_seconds)
 
+    def _own(self, name: str) -> dict[str, str]:
+        """Return what only this child gets, at each start with another port for its metrics."""
+        port = free_port()
+        if name == "api":
+            self._addresses[name] = (self._reached_host, port)
+            own = {"HOST": self._options.http.host, "PORT": str(self._port)}
+            return {**own, "PROMETHEUS_PORT": str(port)}
+        # Its metrics are all it serves, and nobody but our page asks for them.
+        self._addresses[name] = (LOOPBACK, port)
+        state = self._options.environ.get("STATE_DIR") or str(self._directory.path / name)
+        return {"HOST": LOOPBACK, "PROCESSING_PROMETHEUS_PORT": str(port), "STATE_DIR": state}
+
     def _broker_pid(self) -> int | None:
         return self.broker.pid if self.broker is not None else None
 
-    def _ports_now(self) -> dict[str, int]:
-        return {
-            child.name: self._metrics_ports[child.name]
-            for child in self.children
-            if child.name in self._metrics_ports
-        }
-
-    async def _until_ready(self, started: float) -> None:
+    async def _until_ready(self) -> None:
         reason = ""
-        deadline = started + READY_SECONDS
+        deadline = time.monotonic() + READY_SECONDS
         with Ticking("waiting for /health/ready", lambda: reason):
             while reason := await self._unready():
                 if time.monotonic() > deadline:
@@ -212,9 +214,14 @@ class Product:
             if status != 200:
                 return _named(body)
             if self._options.has_processing:
-                await get("127.0.0.1", self._metrics_ports["processing"], "/metrics", 2.0)
-        except OSError as problem:
-            return str(problem) if "answer" in str(problem) else "starting"
+                _, page = await get(*self._addresses["processing"], "/metrics", 2.0)
+                # On a broker of ours nobody else could have them, so they are about to come.
+                if self.broker is not None and NO_PARTITIONS in page:
+                    return "processing has no partitions yet"
+        except NoAnswer as problem:
+            return str(problem)
+        except OSError:
+            return "starting"
         return ""
 
 

@@ -1,8 +1,27 @@
 """Reads ``.env``."""
 
+import re
+from pathlib import Path
+
+_NAME = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+_QUOTED = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)')\s*(?:#.*)?""")
+
 
 class BadLine(Exception):
     """A line of ``.env`` is not ``NAME=value``."""
+
+
+def load(path: Path) -> dict[str, str]:
+    """Return the variables of the file, none if there is no such file.
+
+    Raises:  BadLine; OSError if it may not be read.
+    """
+    try:
+        return parsed(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError:
+        raise BadLine(".env is not UTF-8 text") from None
 
 
 def parsed(text: str) -> dict[str, str]:
@@ -14,18 +33,21 @@ def parsed(text: str) -> dict[str, str]:
     """
     variables = {}
     for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip().removeprefix("export ").strip()
+        stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
-        name, equals, value = stripped.partition("=")
-        if not equals or not name.strip().isidentifier():
+        found = _NAME.fullmatch(stripped)
+        if not found:
             raise BadLine(f"line {number} of .env is not NAME=value")
-        variables[name.strip()] = _unquoted(value.strip())
+        name, value = found.groups()
+        variables[name] = _unquoted(value, number)
     return variables
 
 
-def _unquoted(value: str) -> str:
-    if value[:1] in {"'", '"'}:
-        end = value.find(value[0], 1)
-        return value[1:end] if end > 0 else value[1:]
-    return value.partition(" #")[0].rstrip() if not value.startswith("#") else ""
+def _unquoted(value: str, number: int) -> str:
+    if value.lstrip()[:1] not in {"'", '"'}:
+        return re.sub(r"\s#.*", "", value).strip()
+    quoted = _QUOTED.fullmatch(value)
+    if not quoted:
+        raise BadLine(f"line {number} of .env has a quote that does not close at its end")
+    return quoted[1] if quoted[1] is not None else quoted[2]

@@ -4,6 +4,8 @@
 it reads one small file and is done.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -15,7 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SETS = ("run", "test", "bench")  # Each holds the one before it, in the same versions.
 OLDEST = (3, 11)
 RETRIES = "2"  # pip's five, with growing pauses for each package, look like a hang when offline.
-_IN_THE_WAY = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "PYTHONHOME")
+_IN_THE_WAY = ("PIP_TARGET", "PIP_PREFIX", "PYTHONHOME")
+# PIP_USER also stands against `user = true` in a configuration file.
+_PIP_SETTINGS = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_USER": "0"}
 _OFFLINE_WORDS = (
     "NewConnectionError",
     "NameResolutionError",
@@ -56,19 +60,28 @@ class Environment:
         """
         if self.holds(name):
             return
-        with _Alone(self._root / ".local" / "environment.lock") as lock:
-            if self.holds(name):
-                return
-            grows = any(self.holds(smaller) for smaller in SETS)
-            self._unfinished.touch()
-            if not grows:
-                self._create()
-            self._install(name, lock)
-            self._write_stamp(name)
-            self._unfinished.unlink()
+        try:
+            with _Alone(self._root / ".local" / "environment.lock") as lock:
+                if not self.holds(name):
+                    self._make(name, lock)
+        except OSError as problem:
+            raise Unprepared(
+                f".venv cannot be made in {self._root}: {problem.strerror}"
+                f" ({problem.filename or 'no file named'})"
+            ) from problem
+
+    def _make(self, name: str, lock: int) -> None:
+        grows = any(self.holds(smaller) for smaller in SETS)
+        self._unfinished.touch()
+        if not grows:
+            self._create(lock)
+        self._install(name, lock)
+        self._write_stamp(name)
+        self._unfinished.unlink()
 
     def _installed(self) -> dict[str, str]:
-        if self._unfinished.exists():
+        # Its Python is a link to the one it was made with, which may have been removed since.
+        if self._unfinished.exists() or not os.access(self.python, os.X_OK):
             return {}
         try:
             stamp = json.loads(self._stamp.read_text(encoding="utf-8"))
@@ -88,53 +101,60 @@ class Environment:
         unfinished.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
         unfinished.replace(self._stamp)
 
-    def _create(self) -> None:
+    def _create(self, lock: int) -> None:
         from local.progress import say  # noqa: PLC0415 - the quick way imports only what it uses
 
         say(f"Making .venv with Python {sys.version.split()[0]}")
         base = getattr(sys, "_base_executable", None) or sys.executable
-        made = subprocess.run(
-            [base, "-m", "venv", "--clear", str(self.directory)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode != 0:
-            said = (made.stdout + made.stderr).strip()[-800:]
+        code, seen = _run([base, "-m", "venv", "--clear", str(self.directory)], lock, [])
+        if code != 0:
+            said = "".join(seen).strip()[-800:]
             raise Unprepared(
                 f"This Python cannot make virtual environments. On Debian or Ubuntu:"
                 f" apt install python3-venv\n{said}"
             )
 
     def _install(self, name: str, lock: int) -> None:
-        from local.children import die_with_parent  # noqa: PLC0415
         from local.progress import Ticking, say  # noqa: PLC0415
 
         requirements = self._root / "requirements" / f"{name}.txt"
         count = _pinned(requirements)
         say(f"Installing up to {count} packages from requirements/{name}.txt, once")
-        kept = {key: value for key, value in os.environ.items() if key not in _IN_THE_WAY}
-        options = ["--require-hashes", "--no-input", "--progress-bar", "off", "--retries", RETRIES]
+        pip = [str(self.python), "-m", "pip", "install", "--require-hashes", "--no-input"]
+        options = ["--progress-bar", "off", "--retries", RETRIES, "-r", str(requirements)]
         seen: list[str] = []
-        # pip holds the lock's descriptor too: should it outlive us, the next run waits for its end.
-        with subprocess.Popen(
-            [str(self.python), "-m", "pip", "install", *options, "-r", str(requirements)],
-            env={**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            pass_fds=(lock,),
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 - the ticking thread starts later
-        ) as pip:
-            assert pip.stdout is not None
-            try:
-                with Ticking("installing", lambda: _stage(seen, count)):
-                    seen.extend(pip.stdout)
-            except BaseException:
-                pip.terminate()
-                raise
-        if pip.returncode != 0:
+        with Ticking("installing", lambda: _stage(seen, count)):
+            code, _ = _run([*pip, *options], lock, seen)
+        if code != 0:
             raise Unprepared(_explained(seen))
+
+
+def _run(command: list[str], lock: int, seen: list[str]) -> tuple[int, list[str]]:
+    """Run a command whose lines go to ``seen`` at once; it ends when we do.
+
+    The lock is its standard input, which its own children inherit as well: whatever outlives us
+    keeps the next run waiting, so no two ever change the environment.
+    """
+    from local.children import die_with_parent  # noqa: PLC0415
+
+    kept = {name: value for name, value in os.environ.items() if name not in _IN_THE_WAY}
+    with subprocess.Popen(
+        command,
+        env={**kept, **_PIP_SETTINGS},
+        stdin=lock,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        preexec_fn=die_with_parent(),  # noqa: PLW1509 - it only asks the kernel
+    ) as process:
+        assert process.stdout is not None
+        try:
+            seen.extend(process.stdout)
+        except BaseException:
+            process.terminate()
+            raise
+    return process.returncode, seen
 
 
 class _Alone:
@@ -149,7 +169,7 @@ class _Alone:
         from local.progress import Ticking  # noqa: PLC0415
 
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("a")
+        self._file = self._path.open("a+")
         with Ticking("another make is installing, waiting for it"):
             fcntl.flock(self._file, fcntl.LOCK_EX)
         return self._file.fileno()
@@ -198,6 +218,10 @@ def main(arguments: list[str]) -> int:
     environment = Environment()
     if "--check" in arguments:
         return 0 if environment.holds(names[0]) else 1
+    if "MAKELEVEL" in os.environ:
+        from local.children import follow_parent  # noqa: PLC0415
+
+        follow_parent()
     try:
         environment.prepare(names[0])
     except Unprepared as problem:

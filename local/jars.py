@@ -10,14 +10,16 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from local.children import die_with_parent
-from local.progress import Ticking, say, warn
+from local.progress import Ticking, say
 
 # The "!" keeps log4j's BOM from pulling an older kafka-clients in, with which the broker dies.
 ENDPOINT = "org.apache.kafka:kafka_2.13:4.4.0+org.apache.logging.log4j:log4j-slf4j-impl:2.24.3!"
 SUMS = Path(__file__).with_name("kafka-jars.sha256")
 FETCH_SECONDS = 600
+LOCK_POLL_SECONDS = 0.1
 ADVICE = (
     "Set KAFKA_BROKER=host:port to use a broker of yours, or start everything in containers with"
     " `docker compose up`."
@@ -76,9 +78,15 @@ async def kafka_jars(
     expected = expected if expected is not None else expected_sums()
     if faults(directory, expected):
         command = fetch_command or [sys.executable, "-m", "local.jars"]
-        async with _alone(directory):
-            if faults(directory, expected):
-                await _fetch(directory, expected, command)
+        try:
+            async with _alone(directory):
+                if faults(directory, expected):
+                    await _fetch(directory, expected, command)
+        except OSError as problem:
+            raise JarsUnavailable(
+                f"The broker's jars cannot be kept in {directory.parent}, {problem.strerror}: name"
+                f" another place with XDG_CACHE_HOME.\n{ADVICE}"
+            ) from problem
     return [directory / name for name in sorted(expected)]
 
 
@@ -133,9 +141,10 @@ async def _run(command: list[str], staging: Path, count: int) -> None:
 
 
 def _fetched(staging: Path, count: int) -> str:
-    repository = staging / "repository"
-    descriptions = sum(1 for _ in repository.rglob("*.pom"))
-    jars = sum(1 for _ in repository.rglob("*.jar"))
+    # Not rglob: the tree changes meanwhile, and os.walk passes over what is gone.
+    names = [name for _, _, files in os.walk(staging / "repository") for name in files]
+    descriptions = sum(name.endswith(".pom") for name in names)
+    jars = sum(name.endswith(".jar") for name in names)
     return f"{descriptions} descriptions, {jars} of {count} jars"
 
 
@@ -143,10 +152,20 @@ def _fetched(staging: Path, count: int) -> str:
 async def _alone(directory: Path) -> AsyncIterator[None]:
     """Let one process fetch at a time; the kernel frees the lock of a killed one."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with directory.with_suffix(".lock").open("w") as held:
+    with directory.with_name(f"{directory.name}.lock").open("w") as held:
         with Ticking("another run is fetching the broker's jars"):
-            await asyncio.to_thread(fcntl.flock, held, fcntl.LOCK_EX)
+            while not _locked(held):  # noqa: ASYNC110 - another process holds it
+                await asyncio.sleep(LOCK_POLL_SECONDS)
         yield
+
+
+def _locked(held: IO[str]) -> bool:
+    # Asked again and again: a thread that waits inside flock could not be ended by Ctrl-C.
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def fetch(staging: Path) -> None:
@@ -167,18 +186,5 @@ def fetch(staging: Path) -> None:
         shutil.copyfile(jar, gathered / jar.name)
 
 
-def main(arguments: list[str]) -> int:
-    """Make the cache hold the jars; with a folder named, fetch into it (what the cache runs)."""
-    if arguments:
-        fetch(Path(arguments[0]))
-        return 0
-    try:
-        asyncio.run(kafka_jars())
-    except (JarsRefused, JarsUnavailable) as problem:
-        warn(str(problem))
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    fetch(Path(sys.argv[1]))

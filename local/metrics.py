@@ -18,11 +18,12 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 def merged(pages: Mapping[str, Iterable[Metric]]) -> list[Metric]:
     """Return the families of all processes, each family once, each sample with its process."""
-    families: dict[str, Metric] = {}
+    families: dict[tuple[str, str], Metric] = {}
     for process, page in pages.items():
         for family in page:
             into = families.setdefault(
-                family.name, Metric(family.name, family.documentation, family.type)
+                (family.name, family.type),
+                Metric(family.name, family.documentation, family.type),
             )
             for sample in family.samples:
                 labels = {**sample.labels, LABEL: process}
@@ -45,13 +46,15 @@ class _Families:
 class MetricsPage:
     """Serves ``/metrics``.
 
-    ``ports`` gives the private metrics port of each child now, ``broker_pid`` the broker's process.
+    ``addresses`` gives where each child has its own page now, ``broker_pid`` the broker's process.
     """
 
     def __init__(
-        self, ports: Callable[[], Mapping[str, int]], broker_pid: Callable[[], int | None]
+        self,
+        addresses: Callable[[], Mapping[str, tuple[str, int]]],
+        broker_pid: Callable[[], int | None],
     ) -> None:
-        self._ports = ports
+        self._addresses = addresses
         self._broker_pid = broker_pid
         self._server: asyncio.Server | None = None
 
@@ -71,9 +74,9 @@ class MetricsPage:
 
     async def render(self) -> bytes:
         """Scrape all children at the same time; one that does not answer is only marked down."""
-        ports = self._ports()
-        pages = await asyncio.gather(*(_scraped(port) for port in ports.values()))
-        answers = dict(zip(ports, pages, strict=True))
+        addresses = self._addresses()
+        pages = await asyncio.gather(*(_scraped(host, port) for host, port in addresses.values()))
+        answers = dict(zip(addresses, pages, strict=True))
         up = GaugeMetricFamily("millrace_up", "Whether the process gave its metrics.")
         for process, page in answers.items():
             up.add_sample("millrace_up", {LABEL: process}, float(page is not None))
@@ -109,9 +112,9 @@ class MetricsPage:
             writer.close()
 
 
-async def _scraped(port: int) -> list[Metric] | None:
+async def _scraped(host: str, port: int) -> list[Metric] | None:
     try:
-        status, body = await get("127.0.0.1", port, "/metrics", SCRAPE_SECONDS)
+        status, body = await get(host, port, "/metrics", SCRAPE_SECONDS)
         text = body.decode()
         return list(text_string_to_metric_families(text)) if status == 200 else None
     except (OSError, ValueError):

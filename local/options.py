@@ -7,18 +7,18 @@ from pathlib import Path
 
 from streaming_runtime.core.errors import ConfigurationInvalid
 from streaming_runtime.core.settings import (
-    DEFAULT_PARTITIONS,
     LOG_LEVELS,
     HttpSettings,
+    ProcessingSettings,
+    Settings,
     is_loopback,
-    log_level,
-    number,
 )
 
 TEST_KEY = "test-api-key"
 # At a keyboard Ctrl-C should be quick; readers come back with their cursor all the same.
 DRAIN_SECONDS = "2"
-_KEYS = ("API_KEY", "API_KEYS", "API_KEYS_FILE", "JWT_ISSUER")
+_KEYS = ("API_KEY", "API_KEYS")
+_ANY_BROKER = "127.0.0.1:9092"  # Stands in while the rest is checked, before there is a broker.
 _FLAGS = (
     ("--port", "PORT", "N", "port of the API (8080; 0: a free one)"),
     ("--host", "HOST", "H", "address it listens on (127.0.0.1)"),
@@ -32,7 +32,7 @@ _FLAGS = (
 
 @dataclass(frozen=True)
 class Options:
-    """One run. ``environ`` is what the children get, besides what is chosen for each of them."""
+    """One run. ``environ`` is all the children get, besides what is chosen for each of them."""
 
     http: HttpSettings
     broker: str
@@ -43,37 +43,39 @@ class Options:
 
     @property
     def key(self) -> str:
-        """Return the key to show in the examples; a configured one is never printed."""
-        return TEST_KEY if self.is_test_key else "$API_KEY"
+        """Return the key to show in the examples, empty for a configured one: never printed."""
+        return TEST_KEY if self.is_test_key else ""
 
 
 def read(
     arguments: Sequence[str], environ: Mapping[str, str], dotenv: Mapping[str, str]
 ) -> Options:
-    """Merge the three sources and check them.
+    """Merge the three sources and check all of it, so that nothing is started in vain.
 
     An empty variable counts as unset, so it does not hide the one in ``.env``.
 
     Raises:  ConfigurationInvalid, in words that name the variable; SystemExit for unknown flags.
     """
     flags = vars(_parser().parse_args(arguments))
-    merged = dict(dotenv) | {name: value for name, value in environ.items() if value}
+    merged = {
+        name: value for source in (dotenv, environ) for name, value in source.items() if value
+    }
     merged |= {name: flags[name] for _, name, *_ in _FLAGS if flags[name] is not None}
     merged.setdefault("DRAIN_SECONDS", DRAIN_SECONDS)
-    http = HttpSettings.from_env(merged)
-    number(merged, "KAFKA_PARTITIONS", DEFAULT_PARTITIONS, 1, 10_000)
-    log_level(merged)
     is_test_key = not any(merged.get(name) for name in _KEYS)
     if is_test_key:
-        if not is_loopback(http.host):
-            raise ConfigurationInvalid(
-                f"HOST ({http.host}) is reachable from elsewhere, and no key is configured:"
-                " set API_KEY, API_KEYS, API_KEYS_FILE or JWT_ISSUER"
-            )
         merged["API_KEY"] = TEST_KEY
+    broker = merged.get("KAFKA_BROKER", "")
+    http = Settings.from_env({**merged, "KAFKA_BROKER": broker or _ANY_BROKER}).http
+    ProcessingSettings.from_env(merged)
+    if is_test_key and not is_loopback(http.host):
+        raise ConfigurationInvalid(
+            f"HOST ({http.host}) is reachable from elsewhere, and no key is configured: set"
+            f" {' or '.join(_KEYS)}"
+        )
     return Options(
         http=http,
-        broker=merged.get("KAFKA_BROKER", ""),
+        broker=broker,
         data=Path(merged.get("DATA_DIR") or ".local").absolute(),
         has_processing=not flags["no_processing"],
         is_test_key=is_test_key,

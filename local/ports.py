@@ -1,5 +1,6 @@
 """Free ports on the loopback interface."""
 
+import errno
 import random
 import socket
 
@@ -10,17 +11,27 @@ FIRST, LAST = 20_000, 32_000
 TRIES = 200
 
 
-def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Return whether a server could listen here now."""
+def obstacle(port: int, host: str = LOOPBACK) -> OSError | None:
+    """Return why no server could listen here now, None if one could."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
             probe.listen(1)
-        except OSError:
-            return False
-    return True
+    except OSError as problem:
+        return problem
+    return None
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Return whether a server could listen here now."""
+    return obstacle(port, host) is None
+
+
+def is_taken(problem: OSError) -> bool:
+    """Return whether somebody else listens there, or the address or a right is missing."""
+    return problem.errno == errno.EADDRINUSE
 
 
 def free_port(*preferred: int) -> int:

@@ -1,25 +1,34 @@
 """What a person at the keyboard sees: short lines with seconds. Standard library only."""
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import TextIO
 
 TICK_SECONDS = 1.0  # On a terminal, where a tick rewrites its line.
 LINE_SECONDS = 2.0  # In a pipe or a log, where each tick is a line of its own.
+LINE_CHARACTERS = 100
+_CLEAR_LINE = "\r\x1b[2K"
 
 
 def say(text: str) -> None:
     """Print one line at once, also into a pipe."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    _print(sys.stdout, f"{text}\n")
 
 
 def warn(text: str) -> None:
     """Print one line where errors go."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    _print(sys.stderr, f"{text}\n")
+
+
+def printable(text: str) -> str:
+    """Escape what would steer a terminal: logs hold words of clients."""
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
 
 
 class Ticking:
@@ -49,14 +58,26 @@ class Ticking:
 
     def _tick(self) -> None:
         started = time.monotonic()
-        rewrites = sys.stdout.isatty()
+        rewrites = sys.stdout is not None and sys.stdout.isatty()
         shown = False
         while not self._over.wait(TICK_SECONDS if rewrites or not shown else LINE_SECONDS):
             seconds = time.monotonic() - started
-            line = f"  {self._label}: {seconds:.0f} s {self._detail()}".rstrip()
-            sys.stdout.write(f"\r\x1b[2K{line[:100]}" if rewrites else f"{line}\n")
-            sys.stdout.flush()
+            line = f"  {self._label}: {seconds:.0f} s {self._detail()}".rstrip()[:LINE_CHARACTERS]
+            _print(sys.stdout, line if rewrites else f"{line}\n")
             shown = True
         if rewrites and shown:
-            sys.stdout.write("\r\x1b[2K")
-            sys.stdout.flush()
+            _print(sys.stdout, "")
+
+
+def _print(stream: TextIO | None, text: str) -> None:
+    if stream is None:
+        return
+    try:
+        # A tick may stand in the line, unfinished.
+        stream.write(f"{_CLEAR_LINE}{text}" if stream.isatty() else text)
+        stream.flush()
+    except OSError:
+        # Nobody reads any more (`make run | head`, a closed terminal); what runs goes on.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

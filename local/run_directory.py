@@ -15,6 +15,10 @@ class DirectoryTaken(Exception):
     """Another run is using the directory."""
 
 
+class DirectoryUnusable(Exception):
+    """Nothing can be written there."""
+
+
 class RunDirectory:
     """Shape:   ``run.lock`` held while a run lives, ``run.json`` name to process id, ``logs/``."""
 
@@ -31,10 +35,16 @@ class RunDirectory:
     def take(self) -> None:
         """Claim it until ``release``; the kernel releases it for a killed run.
 
-        Raises:  DirectoryTaken if another run lives.
+        Raises:  DirectoryTaken if another run lives; DirectoryUnusable if nothing can be written.
         """
-        (self.path / "logs").mkdir(parents=True, exist_ok=True)
-        lock = (self.path / "run.lock").open("a+")
+        try:
+            (self.path / "logs").mkdir(parents=True, exist_ok=True)
+            lock = (self.path / "run.lock").open("a+")
+        except OSError as problem:
+            raise DirectoryUnusable(
+                f"DATA_DIR ({self.path}) cannot be written to, {problem.strerror}: choose another"
+                " directory with DATA_DIR or --data"
+            ) from problem
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

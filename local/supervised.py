@@ -66,8 +66,8 @@ class Supervised:
     async def keep_running(self) -> None:
         """Start it, and again whenever it ends, until ``stop``.
 
-        Raises:  ChildFailed if it refuses its settings, or fails again and again before it was
-                 ever ready.
+        Raises:  ChildFailed if it refuses its settings or fails again and again before it was ever
+                 ready, or cannot be started at all.
         """
         pause, failures = FIRST_PAUSE_SECONDS, 0
         while not self._was_told_to_stop():
@@ -105,17 +105,7 @@ class Supervised:
         return self._is_stopping
 
     async def _run_once(self) -> int:
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                env=dict(self._environ()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for the supervisor, which knows the order.
-                # It survives being killed by design, so nothing is gained by a farewell unwatched.
-                preexec_fn=die_with_parent(signal.SIGKILL),
-            )
+        self._process = await self._spawn()
         self._directory.record(self.name, self._process.pid)
         following = asyncio.create_task(self._follow())
         try:
@@ -125,6 +115,22 @@ class Supervised:
             with contextlib.suppress(asyncio.CancelledError):
                 await following
             self._show()
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        try:
+            with self.log.open("ab") as log:
+                return await asyncio.create_subprocess_exec(
+                    *self._command,
+                    env=dict(self._environ()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C is for the supervisor, which knows the order.
+                    # It survives being killed by design: a farewell unwatched would gain nothing.
+                    preexec_fn=die_with_parent(signal.SIGKILL),
+                )
+        except OSError as problem:
+            raise ChildFailed(f"{self.name} cannot be started: {problem}") from problem
 
     async def _follow(self) -> None:
         while True:

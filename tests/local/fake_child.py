@@ -1,4 +1,4 @@
-"""Stands in for the API or the processing process: health, metrics, and dies when told to."""
+"""Stands in for the API or the processing process: health, metrics, and fails as it is told to."""
 
 import http.server
 import json
@@ -8,12 +8,21 @@ import sys
 import threading
 from typing import Any
 
-PAGE = b'# HELP fake_total a\n# TYPE fake_total counter\nfake_total{a="1"} 2\n'
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+PORTS = {"api": ("PORT", "PROMETHEUS_PORT"), "processing": ("PROCESSING_PROMETHEUS_PORT",)}
+
+
+def page() -> bytes:
+    registry = CollectorRegistry()
+    Counter("millrace_requests", "Requests.", ["status"], registry=registry).labels("200").inc(2)
+    Histogram("millrace_request_seconds", "Time.", registry=registry).observe(0.2)
+    return generate_latest(registry)
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        body = PAGE if self.path == "/metrics" else b"{}"
+        body = page() if self.path == "/metrics" else json.dumps(dict(os.environ)).encode()
         self.send_response(200)
         self.end_headers()
         self.wfile.write(body)
@@ -23,14 +32,18 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
 
 def main(part: str) -> None:
-    names = {"api": ("PORT", "PROMETHEUS_PORT"), "processing": ("PROCESSING_PROMETHEUS_PORT",)}
+    behaviour = os.environ.get(f"FAKE_{part.upper()}", "")
     sys.stdout.write(json.dumps({"level": "warning", "message": f"{part} began"}) + "\n")
     sys.stdout.flush()
-    for name in names[part]:
+    if behaviour.startswith("exits"):
+        sys.exit(int(behaviour.removeprefix("exits")))
+    for name in PORTS[part]:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ[name])), Answers)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.pause()
+    deaf = behaviour == "deaf"
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else lambda *_: os._exit(0))
+    while True:
+        signal.pause()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import shutil
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -13,9 +13,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from local import broker_config
 from local.broker import Broker, BrokerFailed, serves
 from local.children import command_line
 from local.ports import free_port, is_free
+from tests.local.processes import started, until
 
 TOPIC = "kept"
 
@@ -28,6 +30,27 @@ async def running(directory: Path, port: int = 0) -> AsyncIterator[Broker]:
         yield broker
     finally:
         await broker.stop()
+
+
+@pytest.fixture(scope="module")
+def formatted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a directory that has been formatted and used, with a topic."""
+
+    async def use(directory: Path) -> None:
+        async with running(directory) as broker:
+            await make_topic(broker.bootstrap)
+
+    directory = tmp_path_factory.mktemp("formatted")
+    asyncio.run(use(directory))
+    return directory
+
+
+@pytest.fixture
+def directory(formatted: Path, tmp_path: Path) -> Path:
+    """Give a copy of it: formatting takes as long as starting."""
+    shutil.copytree(formatted / "data", tmp_path / "data")
+    shutil.copyfile(formatted / "meta.properties", tmp_path / "meta.properties")
+    return tmp_path
 
 
 async def write(bootstrap: str, value: bytes) -> None:
@@ -61,31 +84,22 @@ async def make_topic(bootstrap: str) -> None:
         await admin.close()
 
 
-async def test_records_are_kept_over_a_stop_and_a_kill_at_the_same_address(tmp_path: Path) -> None:
-    async with running(tmp_path) as broker:
-        await make_topic(broker.bootstrap)
+async def test_records_are_kept_over_a_stop_and_a_kill_at_the_same_address(
+    directory: Path,
+) -> None:
+    async with running(directory) as broker:
         await write(broker.bootstrap, b"before the stop")
         first_address = broker.bootstrap
-    async with running(tmp_path) as broker:
+    async with running(directory) as broker:
         await write(broker.bootstrap, b"before the kill")
         broker.kill()
         assert await broker.wait() == "killed by SIGKILL"
 
-    async with running(tmp_path) as broker:
+    # Its copy of the identity is enough, too.
+    (directory / "data" / "meta.properties").write_bytes(b"")
+    async with running(directory) as broker:
         assert broker.bootstrap == first_address
         assert await read(broker.bootstrap) == [b"before the stop", b"before the kill"]
-
-
-async def test_a_directory_that_lost_its_identity_is_mended_with_its_records(
-    tmp_path: Path,
-) -> None:
-    async with running(tmp_path) as broker:
-        await make_topic(broker.bootstrap)
-        await write(broker.bootstrap, b"kept")
-    (tmp_path / "data" / "meta.properties").write_bytes(b"")
-
-    async with running(tmp_path) as broker:
-        assert await read(broker.bootstrap) == [b"kept"]
 
 
 async def test_what_a_kill_while_formatting_left_heals_by_itself(tmp_path: Path) -> None:
@@ -108,92 +122,102 @@ async def test_records_without_any_identity_are_never_formatted_over(tmp_path: P
     assert log.read_bytes() == b"records"
 
 
-async def test_a_taken_port_is_passed_over(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+async def test_data_that_lost_its_metadata_is_refused_and_not_waited_for(directory: Path) -> None:
+    shutil.rmtree(directory / "data" / "__cluster_metadata-0")
 
-        async with running(tmp_path, port) as broker:
-            assert broker.port != port
-
-
-async def test_a_port_that_was_insisted_on_and_is_taken_is_refused(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-
-        with pytest.raises(BrokerFailed, match=f"port {port} is taken"):
-            await Broker(tmp_path, port, insist=True).start()
+    with pytest.raises(BrokerFailed, match="lost __cluster_metadata-0"):
+        await Broker(directory).start()
 
 
-async def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
-    async with running(tmp_path):
-        with pytest.raises(BrokerFailed, match="another run is using"):
-            await Broker(tmp_path).start()
-
-
-async def test_the_broker_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
-    port = free_port()
-    runner = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "local.broker", "--data", str(tmp_path), "--port", str(port)),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert runner.stdout is not None
-    async with asyncio.timeout(40):
-        while b"Kafka is ready" not in await runner.stdout.readline():
-            pass
-    pid = json.loads((tmp_path / "broker.json").read_text(encoding="utf-8"))["pid"]
-
-    runner.kill()
-    await runner.communicate()
-
-    async with asyncio.timeout(15):
-        while command_line(pid) or not is_free(port):
-            await asyncio.sleep(0.05)
-
-
-async def test_a_broker_left_behind_is_stopped_first(tmp_path: Path) -> None:
-    async with running(tmp_path) as left_behind:
+async def test_a_broker_left_behind_is_stopped_first_and_a_taken_port_passed_over(
+    directory: Path,
+) -> None:
+    async with running(directory) as left_behind:
         # As if its supervisor were gone: nobody holds the directory, but the process lives.
         assert left_behind._lock is not None
         left_behind._lock.close()
 
-        async with running(tmp_path) as broker:
-            assert await left_behind.wait() in {"exit code 143", "killed by SIGTERM"}
-            assert await serves("127.0.0.1", broker.port)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            (directory / "broker.json").write_text(
+                json.dumps({"pid": left_behind.pid, "port": port}), encoding="utf-8"
+            )
+            async with running(directory, port) as broker:
+                assert await left_behind.wait() in {"exit code 143", "killed by SIGTERM"}
+                assert broker.port != port
+                assert await serves("127.0.0.1", broker.port)
 
 
-async def test_a_process_that_only_has_the_remembered_id_is_left_alone(tmp_path: Path) -> None:
-    tmp_path.joinpath("broker.json").write_text(json.dumps({"pid": os.getpid()}), encoding="utf-8")
+async def test_a_port_that_was_insisted_on_and_is_taken_is_refused(directory: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
 
-    async with running(tmp_path):
-        pass  # Reached: this very process was not ended.
+        with pytest.raises(BrokerFailed, match=f"port {port} is taken"):
+            await Broker(directory, port, insist=True).start()
 
 
-async def test_a_broker_that_cannot_start_says_why(tmp_path: Path) -> None:
-    async with running(tmp_path):
-        pass
-    shutil.rmtree(tmp_path / "data" / "__cluster_metadata-0")
+async def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        with pytest.raises(BrokerFailed, match="another run is using"):
+            await Broker(tmp_path).start()
+
+
+async def test_a_foreign_process_with_the_remembered_id_lives_on_and_the_broker_dies_with_its_own(
+    directory: Path,
+) -> None:
+    (directory / "broker.json").write_text(json.dumps({"pid": os.getpid()}), encoding="utf-8")
+    port = str(free_port())
+    command = (sys.executable, "-m", "local.broker", "--data", str(directory), "--port", port)
+    async with started(*command, cwd=directory) as runner:
+        await runner.prints(f"Kafka is ready on 127.0.0.1:{port}")
+        pid = json.loads((directory / "broker.json").read_text(encoding="utf-8"))["pid"]
+
+        runner.process.kill()
+
+        await until(lambda: not command_line(pid) and is_free(int(port)))
+
+
+async def test_a_broker_that_cannot_start_says_why_and_leaves_nothing_running(
+    directory: Path,
+) -> None:
+    identity = directory / "data" / "meta.properties"
+    identity.write_text(identity.read_text().replace("node.id=1", "node.id=7"))
+    broker = Broker(directory)
 
     with pytest.raises(BrokerFailed) as caught:
-        await Broker(tmp_path).start()
+        await broker.start()
 
-    assert str(tmp_path / "broker.log") in str(caught.value)
+    assert "exit code 1" in str(caught.value)
+    assert str(directory / "broker.log") in str(caught.value)
+    assert "Stored node id 7 doesn't match" in str(caught.value)
+    assert broker.pid is None
+
+
+async def test_a_java_that_does_not_even_start_is_quoted(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (directory / "broker.log").write_text("what an earlier run said", encoding="utf-8")
+    monkeypatch.setattr(broker_config, "HEAP_MEGABYTES", 0)
+
+    with pytest.raises(BrokerFailed) as caught:
+        await Broker(directory).start()
+
+    assert str(directory / "broker.out") in str(caught.value)
+    assert "Could not create the Java Virtual Machine" in str(caught.value)
+    assert "earlier run" not in str(caught.value)
 
 
 async def test_a_port_without_kafka_does_not_serve() -> None:
     assert not await serves("127.0.0.1", free_port())
 
 
-async def test_the_foreground_broker_ends_on_sigterm_with_success(tmp_path: Path) -> None:
-    runner = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "local.broker", "--data", str(tmp_path)),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert runner.stdout is not None
-    async with asyncio.timeout(40):
-        while b"Kafka is ready" not in await runner.stdout.readline():
-            pass
+async def test_the_foreground_broker_ends_on_sigterm_with_success(directory: Path) -> None:
+    command = (sys.executable, "-m", "local.broker", "--data", str(directory))
+    async with started(*command, cwd=directory) as runner:
+        await runner.prints("Kafka is ready")
 
-    runner.send_signal(signal.SIGTERM)
-    await runner.communicate()
+        runner.process.terminate()
 
-    assert runner.returncode == 0
+        assert await runner.ended() == 0

@@ -25,7 +25,7 @@ async def test_fetched_once_then_taken_from_the_cache(tmp_path: Path) -> None:
 async def test_a_jar_with_another_sum_is_refused_and_not_kept(tmp_path: Path) -> None:
     cache = tmp_path / "kafka"
 
-    with pytest.raises(jars.JarsRefused, match="one.jar has the sum"):
+    with pytest.raises(jars.JarsRefused, match=r"one\.jar has the sum"):
         await jars.kafka_jars(cache, GOOD, FETCHES_BAD)
 
     assert not cache.exists()
