@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -27,9 +29,15 @@ class Process:
     """One process of the product with its log."""
 
     def __init__(
-        self, module: str, environ: Mapping[str, str], log: Path, health: tuple[int, str]
+        self,
+        module: str,
+        environ: Mapping[str, str],
+        log: Path,
+        health: tuple[int, str],
+        metrics_port: int,
     ) -> None:
         self.log = log
+        self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
         self._module = module
         self._environ = environ
         self._health = health
@@ -46,6 +54,11 @@ class Process:
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
+        await self.launch()
+        await self.ready()
+
+    async def launch(self) -> None:
+        """Start it and wait for nothing."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", self._module),
@@ -56,7 +69,6 @@ class Process:
                 stderr=log,
                 preexec_fn=die_with_parent(signal.SIGKILL),
             )
-        await self.ready()
 
     async def ready(self) -> None:
         """Wait until it answers 200 where it tells its health."""
@@ -77,29 +89,34 @@ class Process:
         assert self._process is not None
         if self._process.returncode is None:
             self._process.terminate()
-        return await self._gone()
+        return await self.ended()
 
     async def kill(self) -> None:
         """End it as a power cut would."""
         assert self._process is not None
         with suppress(ProcessLookupError):
             self._process.kill()
-        await self._gone()
+        await self.ended()
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
 
-    async def _gone(self) -> int:
+    async def ended(self, seconds: float = STOP_SECONDS) -> int:
+        """Wait until it has ended, and return its exit code."""
         assert self._process is not None
         try:
-            async with asyncio.timeout(STOP_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await self._process.wait()
         except TimeoutError:
             self._process.kill()
             raise AssertionError(
-                f"{self._module} did not end within {STOP_SECONDS} s:\n{tail(self.log, 30)}"
+                f"{self._module} did not end within {seconds} s:\n{tail(self.log, 30)}"
             ) from None
+
+    def logged(self) -> list[dict[str, Any]]:
+        """Return the lines of its log; each must be a JSON object."""
+        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
 
 
 class Product:
@@ -122,23 +139,27 @@ class Product:
         """Return a server, not started."""
         port, metrics = free_port(), free_port()
         own = {"PORT": str(port), "PROMETHEUS_PORT": str(metrics), "HOST": "127.0.0.1"}
-        return self._process("streaming_runtime.live", own | environ, (port, "/health/ready"))
+        health = (port, "/health/ready")
+        return self._process("streaming_runtime.live", own | environ, health, metrics)
 
     def processing(self, **environ: str) -> Process:
         """Return a processing process, not started."""
         metrics = free_port()
         state = self._directory / f"state{len(self.processes)}"
         own = {"PROCESSING_PROMETHEUS_PORT": str(metrics), "STATE_DIR": str(state)}
-        return self._process("streaming_runtime.processing", own | environ, (metrics, "/metrics"))
+        health = (metrics, "/metrics")
+        return self._process("streaming_runtime.processing", own | environ, health, metrics)
 
     async def close(self) -> None:
         for process in reversed(self.processes):
             if process._process is not None and process._process.returncode is None:
                 await process.kill()
 
-    def _process(self, module: str, environ: Mapping[str, str], health: tuple[int, str]) -> Process:
+    def _process(
+        self, module: str, environ: Mapping[str, str], health: tuple[int, str], metrics_port: int
+    ) -> Process:
         log = self._directory / f"{module.rpartition('.')[2]}{len(self.processes)}.log"
-        process = Process(module, {**self.environ, **environ}, log, health)
+        process = Process(module, {**self.environ, **environ}, log, health, metrics_port)
         self.processes.append(process)
         return process
 

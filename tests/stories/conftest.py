@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.client import Client
 from tests.product import Product, product
 
 
-@pytest.fixture
-async def running(broker: str, tmp_path: Path) -> AsyncIterator[Product]:
-    """Give a product with one API server and one processing process, ready."""
-    async with product(broker, tmp_path) as made:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running(broker: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    """Give a product with one API server and one processing process, ready, to all who only use it.
+
+    A story that stops, kills or configures anything makes its own.
+    """
+    async with product(broker, tmp_path_factory.mktemp("product")) as made:
         api, processing = made.api(), made.processing()
         await api.start()
         await processing.start()
