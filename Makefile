@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 # An explicit PYTHON=… is tried alone; otherwise python3, then the names that newer ones go by.
 ifdef PYTHON
-PYTHONS := $(PYTHON)
+PYTHONS := "$(PYTHON)"
 else
 PYTHONS := python3 python3.13 python3.12 python3.11 python3.14
 # The environment's own Python answers "is all installed?" in 0.05 s.
@@ -21,11 +21,11 @@ endif
 define environment
 @$(CHECK) { \
   for candidate in $(PYTHONS); do \
-    if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-      exec $$candidate -m local.environment $(1); \
+    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+      exec env MAKE_PID=$$PPID "$$candidate" -m local.environment $(1); \
     fi; \
   done; \
-  echo "Millrace needs Python 3.11 or newer; none of these is: $(PYTHONS)." >&2; \
+  echo Millrace needs Python 3.11 or newer. None of these is: $(PYTHONS) >&2; \
   echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
 endef
 
@@ -36,7 +36,7 @@ help: ## Show this list
 
 run: ## Start everything on one port: broker, processing, API; Ctrl-C stops it all
 	$(call environment,run)
-	@exec $(ROOT_PYTHON) -m local $(ARGS)
+	@exec env MAKE_PID=$$PPID $(ROOT_PYTHON) -m local $(ARGS)
 
 test: ## Set up and run all tests on a real broker
 	$(call environment,test)

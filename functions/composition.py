@@ -111,7 +111,8 @@ class FunctionApplication:
         await asyncio.wait({opening}, timeout=OPEN_SECONDS)
         if not opening.done():
             return None
-        self._opening = None
+        if self._opening is opening:
+            self._opening = None
         try:
             return opening.result()
         except BrokerUnavailable:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local.broker import BrokerFailed
-from local.children import follow_parent
+from local.children import follow_make
 from local.composition import COMMANDS, BrokerEnded, PortTaken, Product
 from local.dotenv import BadLine, load
 from local.jars import JarsRefused, JarsUnavailable
@@ -76,8 +76,7 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
 
 def main(arguments: Sequence[str], commands: Mapping[str, list[str]] = COMMANDS) -> int:
     """Run everything; 0 when it was told to stop, 1 when it failed, 2 when it was asked wrongly."""
-    if "MAKELEVEL" in os.environ:
-        follow_parent()
+    follow_make(os.environ)
     try:
         options = read(arguments, os.environ, load(Path(".env")))
     except (*ASKED_WRONGLY, OSError) as problem:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local.progress import printable
@@ -40,15 +40,15 @@ def die_with_parent(death: signal.Signals = signal.SIGTERM) -> Callable[[], None
     return before_exec
 
 
-def follow_parent() -> None:
-    """Have this very process told to stop when the one that started it is gone.
+def follow_make(environ: Mapping[str, str]) -> None:
+    """Have this very process told to stop when the make that started it is gone.
 
-    For a run under make: a killed make leaves nothing behind either.
+    The Makefile passes make's process id, so that one killed before we got here is noticed too.
     """
-    if ON_LINUX:
-        parent = os.getppid()
+    make = environ.get("MAKE_PID", "")
+    if ON_LINUX and make:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
+        if os.getppid() != int(make):
             os.kill(os.getpid(), signal.SIGTERM)
 
 

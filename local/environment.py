@@ -218,10 +218,9 @@ def main(arguments: list[str]) -> int:
     environment = Environment()
     if "--check" in arguments:
         return 0 if environment.holds(names[0]) else 1
-    if "MAKELEVEL" in os.environ:
-        from local.children import follow_parent  # noqa: PLC0415
+    from local.children import follow_make  # noqa: PLC0415
 
-        follow_parent()
+    follow_make(os.environ)
     try:
         environment.prepare(names[0])
     except Unprepared as problem:

@@ -9,14 +9,10 @@ from litestar import Request, Router, post
 from functions.start import operations
 from streaming_runtime.core.streams import StartRequest
 from streaming_runtime.http.answers import Answer, of_json
-from streaming_runtime.http.bodies import (
-    MAX_START_BYTES,
-    oversized_start,
-    parse_start,
-    read_body,
-)
+from streaming_runtime.http.bodies import read_body
 from streaming_runtime.http.heads import fields_of
 from streaming_runtime.http.services import services_of
+from streaming_runtime.http.start_body import MAX_START_BYTES, oversized_start, parse_start
 from streaming_runtime.http.views import started
 
 

@@ -87,7 +87,9 @@ class EncodedResult:
         return b"id: %b\n%bdata: %b\n\n" % (cursor_id.encode(), name, self.json(cursor_id))
 
     def _websocket_frame(self, cursor_id: str) -> str:
-        return f'{{"type":"{self.entry.kind}",{self.json(cursor_id)[1:].decode()}'
+        # Any engine may write results: bytes that are no text must not end a reader for good.
+        text = self.json(cursor_id)[1:].decode(errors="replace")
+        return f'{{"type":"{self.entry.kind}",{text}'
 
 
 class ResultEncoder:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar.types import Receive
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streaming_runtime.core.errors import (
     BatchTooLarge,
@@ -19,8 +17,6 @@ from streaming_runtime.core.errors import (
 )
 from streaming_runtime.http.json_data import (
     MAX_DEPTH,
-    MAX_EXPLANATION,
-    NOT_JSON,
     check,
     check_text,
     decode,
@@ -28,11 +24,7 @@ from streaming_runtime.http.json_data import (
 
 MAX_DATA_BYTES = 256 << 10
 MAX_BODY_BYTES = 1 << 20
-# A processor's parameters travel with each record of its stream.
-MAX_START_BYTES = 16 << 10
 MAX_BATCH_RECORDS = 1_000
-MAX_LABEL = 200
-MAX_TTL_SECONDS = 10 * 365 * 86_400
 # White space between tokens does not count as data, so a line may be longer than its record.
 MAX_LINE_BYTES = MAX_DATA_BYTES + (64 << 10)
 # What stands before the value of an object's only member.
@@ -47,24 +39,6 @@ class SendBody(msgspec.Struct, forbid_unknown_fields=True):
 
 class NoBody(msgspec.Struct, forbid_unknown_fields=True):
     """An object without members: a route that takes no body takes this one too."""
-
-
-class StartBody(BaseModel):
-    """What a stream is started with."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    processor: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = Field(
-        default=None,
-        description="A processor's name, or an object with its `name` and its parameters.",
-        examples=["uppercase", {"name": "jmespath", "expression": "user.name"}],
-    )
-    label: Annotated[str, Field(max_length=MAX_LABEL)] | None = Field(
-        default=None, description="A text of your own to recognise the stream by."
-    )
-    ttl_seconds: Annotated[int, Field(ge=1, le=MAX_TTL_SECONDS)] | None = Field(
-        default=None, description="After this many seconds the stream ends by itself."
-    )
 
 
 ONE = msgspec.json.Decoder(SendBody)
@@ -103,31 +77,8 @@ def oversized_send(beginning: bytes) -> StreamingError:
     return BatchTooLarge() if is_array(beginning) else RecordTooLarge()
 
 
-def oversized_start(_: bytes) -> StreamingError:
-    return InvalidBody(f"The body is larger than {MAX_START_BYTES >> 10} KiB")
-
-
 def is_array(body: bytes) -> bool:
     return body.lstrip()[:1] == b"["
-
-
-def parse_start(body: bytes) -> StartBody:
-    """Read the body of a start; an empty one means all defaults.
-
-    Raises:  InvalidBody.
-    """
-    if not body.strip():
-        return StartBody()
-    check(body, depth=MAX_DEPTH)
-    try:
-        parsed = json.loads(
-            body, parse_constant=_refuse_constant, object_pairs_hook=_object_of_distinct
-        )
-        return StartBody.model_validate(parsed)
-    except ValidationError as exc:
-        raise InvalidBody(explain(exc)) from exc
-    except (ValueError, RecursionError):
-        raise InvalidBody(NOT_JSON) from None
 
 
 def parse_nothing(body: bytes) -> None:
@@ -175,23 +126,3 @@ def judged(record: bytes) -> bytes | StreamingError:
         return parse_record(record)
     except StreamingError as exc:
         return exc
-
-
-def explain(failure: ValidationError) -> str:
-    """Return what is wrong with a body, field by field, without the client's own values."""
-    text = "; ".join(
-        f"{'.'.join(map(str, error['loc'][:1])) or 'body'}: {error['msg']}"
-        for error in failure.errors(include_url=False, include_context=False, include_input=False)
-    )
-    return text if len(text) <= MAX_EXPLANATION else "The body is not of the documented form"
-
-
-def _object_of_distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(members)
-    if len(found) < len(members):
-        raise InvalidBody("A member is given twice")
-    return found
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)

@@ -14,9 +14,10 @@ from litestar.types import ControllerRouterHandler
 
 from streaming_runtime.core.errors import StreamingError
 from streaming_runtime.http import problems
+from streaming_runtime.http.components import components
 from streaming_runtime.http.examples import REQUEST_ID
 from streaming_runtime.http.operations import Content, Operation, Parameter, Reply
-from streaming_runtime.http.schemas import components, ref
+from streaming_runtime.http.schemas import ref
 
 VERSION = "0.1.0"
 # Litestar names the type of a path's parameter; OpenAPI does not.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import lru_cache
 from sys import intern
 from typing import Any
 
@@ -11,12 +12,11 @@ from streaming_runtime.core.model import Incarnation, Processor, Stream
 
 INCARNATION_PREFIX = b"incarnation/"
 
-# Checked for each entry: a wrong type would break the order of a tenant's streams much later.
-TEXTS = ("stream_id", "tenant", "incarnation")
-WHOLE = ("partition", "first_offset", "created_at")
-MAYBE_WHOLE = ("ttl_seconds", "ended_at", "end_source")
-OPTIONAL = frozenset(("label", *MAYBE_WHOLE))
-FIELDS = (*TEXTS, *WHOLE)
+FIELDS = frozenset(Stream.__dataclass_fields__) - {"processor"}
+MAYBE_TEXT = (str, type(None))
+MAYBE_WHOLE = (int, type(None))
+# Most streams have one of a few processors without parameters: one object for all of them.
+SHARED_PROCESSORS = 256
 
 
 class BadEntry(ValueError):
@@ -41,16 +41,15 @@ def from_json(key: bytes, value: bytes) -> Stream:
     """
     entry = _object(value)
     try:
-        parameters = dict(entry["processor"])
-        processor = Processor(parameters.pop("name"), parameters)
-        fields = {name: entry[name] for name in FIELDS}
+        processor = _processor(entry.pop("processor"))
+        stream = Stream(processor=processor, **{n: entry[n] for n in entry.keys() & FIELDS})
     except (KeyError, TypeError, ValueError) as exc:
         raise BadEntry(f"a field is missing: {exc}") from exc
-    fields |= {name: entry[name] for name in OPTIONAL & entry.keys()}
-    _check(fields, processor, key)
-    # Thousands of streams share a tenant and an incarnation: one text for all of them.
-    fields["tenant"], fields["incarnation"] = intern(fields["tenant"]), intern(entry["incarnation"])
-    return Stream(processor=processor, **fields)
+    if not _is_sound(stream):
+        raise BadEntry("a field has another type")
+    if stream.stream_id.encode("utf-8", "replace") != key:
+        raise BadEntry("the key is another stream's")
+    return stream
 
 
 def merged(known: Stream, written: Stream) -> Stream:
@@ -97,7 +96,7 @@ def read_announcement(value: bytes) -> tuple[Incarnation, str | None]:
 
 def _object(value: bytes) -> dict[str, Any]:
     try:
-        entry = json.loads(value)
+        entry = json.loads(value.decode())
     except (ValueError, RecursionError) as exc:
         raise BadEntry("not JSON") from exc
     if not isinstance(entry, dict):
@@ -105,21 +104,28 @@ def _object(value: bytes) -> dict[str, Any]:
     return entry
 
 
-def _check(fields: dict[str, Any], processor: Processor, key: bytes) -> None:
-    is_entry = (
-        all(type(fields[name]) is str for name in TEXTS)
-        and all(type(fields[name]) is int for name in WHOLE)
-        and all(type(fields.get(name, 0)) in MAYBE_INT for name in MAYBE_WHOLE)
-        and isinstance(fields.get("label", ""), str | None)
-        and isinstance(processor.name, str)
+def _processor(entry: dict[str, Any]) -> Processor:
+    if len(entry) == 1:
+        return _plain_processor(entry["name"])
+    return Processor(entry["name"], {name: entry[name] for name in entry if name != "name"})
+
+
+@lru_cache(maxsize=SHARED_PROCESSORS)
+def _plain_processor(name: str) -> Processor:
+    return Processor(name)
+
+
+def _is_sound(stream: Stream) -> bool:
+    """Check the types: a wrong one would break the order of a tenant's streams much later."""
+    return (
+        type(stream.stream_id) is type(stream.tenant) is type(stream.incarnation) is str
+        and type(stream.partition) is type(stream.first_offset) is type(stream.created_at) is int
+        and type(stream.processor.name) is str
+        and type(stream.label) in MAYBE_TEXT
+        and type(stream.ttl_seconds) in MAYBE_WHOLE
+        and type(stream.ended_at) in MAYBE_WHOLE
+        and type(stream.end_source) in MAYBE_WHOLE
     )
-    if not is_entry:
-        raise BadEntry("a field has another type")
-    if fields["stream_id"].encode() != key:
-        raise BadEntry("the key is another stream's")
-
-
-MAYBE_INT = (int, type(None))
 
 
 def _first(one: int | None, other: int | None) -> int | None:

@@ -33,6 +33,8 @@ READ_FAILURES: dict[type[BaseException], type[StreamingError]] = {
     TimeoutError: BrokerUnavailable,
     OSError: BrokerUnavailable,
 }
+# For who waits such a fault out instead of telling a client.
+READ_FAULTS = tuple(READ_FAILURES)
 
 
 def send_outcome(failure: BaseException, attempts: int) -> StreamingError:

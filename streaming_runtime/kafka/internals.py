@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from traceback import walk_tb
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -83,6 +84,22 @@ class ProducerInternals:
                 self._requests.discard(task)
 
         sender._send_produce_req = tracked
+
+
+async def start(client: Any) -> None:
+    """Start a producer, a consumer or an admin client; cancelled, it leaves no connection behind.
+
+    aiokafka forgets the connection it asks for the cluster when it is cancelled just then.
+
+    Source:  aiokafka 0.14, AIOKafkaClient.bootstrap.
+    """
+    try:
+        await client.start()
+    except BaseException as exc:
+        for frame, _ in walk_tb(exc.__traceback__):
+            if (forgotten := frame.f_locals.get("bootstrap_conn")) is not None:
+                forgotten.close()
+        raise
 
 
 async def describe(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.ports import Bounds
 from streaming_runtime.kafka.clients import CALL_SECONDS, STOP_SECONDS
-from streaming_runtime.kafka.internals import stop_consumer
+from streaming_runtime.kafka.internals import start, stop_consumer
 
 Waiters = list[asyncio.Future[Bounds]]
 
@@ -89,7 +89,7 @@ class Offsets:
         try:
             async with asyncio.timeout(NEW_SECONDS):
                 self._consumer = self._make()
-                await self._consumer.start()
+                await start(self._consumer)
                 return await self._ask(self._consumer, partitions)
         except BaseException:
             self._drop()

@@ -21,7 +21,7 @@ from streaming_runtime.kafka.batches import (
     Pending,
 )
 from streaming_runtime.kafka.clients import SEND_SECONDS, START_SECONDS, STOP_SECONDS
-from streaming_runtime.kafka.internals import ProducerInternals
+from streaming_runtime.kafka.internals import ProducerInternals, start
 from streaming_runtime.kafka.load import Load
 
 log = logging.getLogger("millrace.kafka.producer")
@@ -115,7 +115,7 @@ class SupervisedProducer:
             internals = ProducerInternals(self._make())
             try:
                 async with asyncio.timeout(START_SECONDS):
-                    await internals.producer.start()
+                    await start(internals.producer)
                     # Else each refresh asks for all topics of the cluster.
                     await internals.producer.client.set_topics(self._topics)
                     for topic in self._topics:

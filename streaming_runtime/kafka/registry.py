@@ -27,7 +27,7 @@ from streaming_runtime.kafka.entries import (
     read_announcement,
     to_json,
 )
-from streaming_runtime.kafka.internals import ensure_alive, stop_consumer
+from streaming_runtime.kafka.internals import ensure_alive, start, stop_consumer
 from streaming_runtime.kafka.offsets import Offsets
 from streaming_runtime.kafka.overdue import Overdue
 from streaming_runtime.kafka.producer import SupervisedProducer
@@ -57,7 +57,7 @@ class KafkaRegistry:
         self._offsets = offsets
         self._make_consumer = make_consumer
         self._streams: dict[str, Stream] = {}
-        self._by_tenant: dict[str, list[tuple[int, str]]] = {}
+        self._by_tenant: dict[str, list[str]] = {}
         self._overdue = Overdue()
         self._incarnation: Incarnation | None = None
         self._reincarnated = asyncio.Event()
@@ -86,8 +86,8 @@ class KafkaRegistry:
     async def page(self, tenant: str, after: tuple[int, str] | None, limit: int) -> list[Stream]:
         await self.catch_up()
         known = self._by_tenant.get(tenant, [])
-        start = 0 if after is None else bisect_right(known, after)
-        return [self._streams[stream_id] for _, stream_id in known[start : start + limit]]
+        start = 0 if after is None else bisect_right(known, after, key=self._place)
+        return [self._streams[stream_id] for stream_id in known[start : start + limit]]
 
     def due(self, now_ms: int) -> list[Stream]:
         """Return streams that have to be ended now: expired, or left half ended by a crash.
@@ -140,7 +140,7 @@ class KafkaRegistry:
             consumer = self._make_consumer()
             try:
                 async with asyncio.timeout(START_SECONDS):
-                    await consumer.start()
+                    await start(consumer)
                 await self._read(consumer)
             except (KafkaError, BrokerUnavailable, TimeoutError, OSError) as exc:
                 log.warning("registry cannot be read", extra={"reason": repr(exc)})
@@ -201,24 +201,35 @@ class KafkaRegistry:
     def _apply_entry(self, stream: Stream) -> None:
         known = self._streams.get(stream.stream_id)
         if known is None:
-            place = (stream.created_at, stream.stream_id)
-            insort(self._by_tenant.setdefault(stream.tenant, []), place)
+            self._list(stream)
         elif (known.tenant, known.created_at) != (stream.tenant, stream.created_at):
             raise BadEntry("a stream's tenant and start never change")
         else:
-            stream = merged(known, stream)
+            self._streams[stream.stream_id] = merged(known, stream)
+        self._overdue.note(self._streams[stream.stream_id])
+
+    def _list(self, stream: Stream) -> None:
         self._streams[stream.stream_id] = stream
-        self._overdue.note(stream)
+        streams = self._by_tenant.setdefault(stream.tenant, [])
+        # The log is in the order of starts, but for clocks that differ.
+        if not streams or self._place(streams[-1]) < self._place(stream.stream_id):
+            streams.append(stream.stream_id)
+        else:
+            insort(streams, stream.stream_id, key=self._place)
+
+    def _place(self, stream_id: str) -> tuple[int, str]:
+        return self._streams[stream_id].created_at, stream_id
 
     def _forget(self, stream_id: str) -> None:
-        stream = self._streams.pop(stream_id, None)
+        stream = self._streams.get(stream_id)
         if stream is None:
             return
-        self._overdue.forget(stream_id)
-        places = self._by_tenant[stream.tenant]
-        del places[bisect_left(places, (stream.created_at, stream_id))]
-        if not places:
+        streams = self._by_tenant[stream.tenant]
+        del streams[bisect_left(streams, self._place(stream_id), key=self._place)]
+        if not streams:
             del self._by_tenant[stream.tenant]
+        del self._streams[stream_id]
+        self._overdue.forget(stream_id)
 
 
 class RegistryReplaced(Exception):

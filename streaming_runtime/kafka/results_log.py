@@ -11,7 +11,7 @@ from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
 
 from streaming_runtime.core.model import Kind, LogEntry, parse_source
 from streaming_runtime.kafka.clients import START_SECONDS
-from streaming_runtime.kafka.internals import ensure_alive, stop_consumer
+from streaming_runtime.kafka.internals import ensure_alive, start, stop_consumer
 
 KINDS: dict[bytes, Kind] = {b"result": "result", b"failed": "failed", b"end": "end"}
 STREAM_ID_BYTES = 22
@@ -88,7 +88,7 @@ class ResultsConsumer:
         self._consumer = self._make()
         try:
             async with asyncio.timeout(START_SECONDS):
-                await self._consumer.start()
+                await start(self._consumer)
         except BaseException:
             await self.stop()
             raise

@@ -14,7 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
-from streaming_runtime.kafka.internals import describe
+from streaming_runtime.kafka.internals import describe, start
 
 log = logging.getLogger("millrace.kafka.topics")
 
@@ -84,7 +84,7 @@ class _Setup:
         seconds = min(clients.START_SECONDS, max(0.1, deadline - time.monotonic()))
         try:
             async with asyncio.timeout(seconds):
-                await admin.start()
+                await start(admin)
                 return await self._ensure(admin)
         finally:
             await _close(admin)

@@ -30,7 +30,8 @@ def main() -> int:
     """Serve until told to stop; 1 when it failed, 2 when its settings cannot be used."""
     try:
         settings = Settings.from_env(os.environ)
-        configure_logs(settings.log_level, "api")
+        keys = [key for _, key in settings.credentials.keys]
+        configure_logs(settings.log_level, "api", keys)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(runtime.run(settings, [start, send, results, streams], Catalog()))
     except ConfigurationInvalid as problem:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from streaming_runtime.core.settings import DEFAULT_PORT, KafkaSettings
-from streaming_runtime.http import schemas
 from streaming_runtime.http.answers import EVENT_STREAM
+from streaming_runtime.http.components import components
 from streaming_runtime.http.openapi import VERSION
 from streaming_runtime.live.asyncapi_connections import event_stream, query, web_socket
 from streaming_runtime.live.asyncapi_topics import kafka_channels, kafka_operations
@@ -38,7 +38,7 @@ def document(kafka: KafkaSettings) -> dict[str, Any]:
         },
         "operations": {**_operations(), **kafka_operations()},
         "components": {
-            "schemas": {name: schemas.components()[name] for name in NAMED},
+            "schemas": {name: components()[name] for name in NAMED},
             "securitySchemes": {
                 "apiKey": {"type": "httpApiKey", "in": "header", "name": "x-api-key"},
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},

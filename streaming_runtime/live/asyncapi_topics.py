@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args, get_type_hints
 
 from streaming_runtime.core.errors import ProcessingFailed
-from streaming_runtime.core.model import Kind, Record
+from streaming_runtime.core.model import Kind, Processor, Record, Stream
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.http import problems, schemas
 from streaming_runtime.http.examples import REQUEST_ID, RESULT, STREAM_ID
@@ -25,6 +25,11 @@ GIVEN_UP = {
     name: value
     for name, value in problems.document(ProcessingFailed("no such field"), REQUEST_ID).items()
     if name not in ("status", "request_id")
+}
+FIELD_TYPES: dict[type, Schema] = {
+    str: TEXT,
+    int: WHOLE,
+    Processor: {"type": "object", "required": ["name"], "properties": {"name": TEXT}},
 }
 SENT_MS, PROCESSED_MS = "1769860800000", "1769860800004"
 ENTRY: dict[str, Any] = {
@@ -161,11 +166,15 @@ def _dead_letter() -> dict[str, Any]:
 
 
 def _entry() -> dict[str, Any]:
-    members: dict[str, Schema] = dict.fromkeys(entries.TEXTS, TEXT) | {"stream_id": STREAM}
-    members |= dict.fromkeys(entries.WHOLE, WHOLE)
-    members["processor"] = {"type": "object", "required": ["name"], "properties": {"name": TEXT}}
-    required = list(members)
-    members |= {"label": TEXT} | dict.fromkeys(entries.MAYBE_WHOLE, WHOLE)
+    """Return the message of a registry entry: a stream, without what is not known of it."""
+    members: dict[str, Schema] = {}
+    required = []
+    for name, hint in get_type_hints(Stream).items():
+        plain, *nothing = get_args(hint) or (hint,)
+        members[name] = FIELD_TYPES[plain]
+        if not nothing:
+            required.append(name)
+    members["stream_id"] = STREAM
     payload = {"type": "object", "required": required, "properties": members}
     return _message("entry", {}, payload, {}, ENTRY)
 

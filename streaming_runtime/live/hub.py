@@ -13,13 +13,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka.errors import KafkaError
-
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.model import Incarnation, Position, Stream
 from streaming_runtime.core.ports import Bounds
 from streaming_runtime.core.results import ResultEncoder
 from streaming_runtime.kafka.clients import CALL_SECONDS
+from streaming_runtime.kafka.failures import READ_FAULTS
 from streaming_runtime.kafka.offsets import Offsets
 from streaming_runtime.kafka.results_log import Fetched, PositionLost, ResultsConsumer
 from streaming_runtime.live.partition import LivePartition
@@ -96,7 +95,7 @@ class Hub:
                     await consumer.start()
                     self.is_reading = True
                     await self._read(consumer)
-                except (KafkaError, BrokerUnavailable, OSError, TimeoutError) as exc:
+                except (*READ_FAULTS, BrokerUnavailable) as exc:
                     self.is_reading = False
                     log.warning("results cannot be read", extra={"reason": repr(exc)})
                     await asyncio.sleep(RETRY_SECONDS)

@@ -7,12 +7,11 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 
-from aiokafka.errors import KafkaError
-
 from streaming_runtime.core.dedupe import OnceOnly
 from streaming_runtime.core.model import LogEntry, Position
 from streaming_runtime.core.results import ResultEncoder
 from streaming_runtime.kafka.clients import STOP_SECONDS
+from streaming_runtime.kafka.failures import READ_FAULTS
 from streaming_runtime.kafka.results_log import PositionLost, ResultsConsumer
 from streaming_runtime.live.partition import LivePartition
 from streaming_runtime.live.subscription import Subscription
@@ -72,7 +71,7 @@ class Sweeps:
                         await Pass(partition, consumer, self._encoder).run()
                 except PositionLost as lost:
                     _lose(partition, lost)
-                except (KafkaError, OSError, TimeoutError) as exc:
+                except READ_FAULTS as exc:
                     log.warning("history cannot be read", extra={"reason": repr(exc)})
                     await asyncio.sleep(RETRY_SECONDS)
                 finally:

@@ -23,7 +23,7 @@ REGISTRIES = [
     )
 ]
 HOST = re.compile("|".join(REGISTRIES).replace(".", r"\."), re.IGNORECASE)
-MACHINE_PATH = re.compile(r"(?<![\w.}*$-])/(?:work|root|home|tmp|Users|opt/venv)/\w")
+MACHINE_PATH = re.compile(r"(?<![\w.}*$-])/(?:work|root|home|tmp|Users)/\w")
 BINARY = {".gz", ".png", ".ico", ".jpg", ".woff2"}
 LARGEST = 300_000
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from streaming_runtime.core.settings import ProcessingSettings, Settings
 from tests.architecture.tree import PRODUCT, ROOT, modules, parsed
 
 EXAMPLE = ROOT / ".env.example"
@@ -31,7 +32,8 @@ def test_the_environment_is_read_at_the_edges_only() -> None:
         module
         for module, path in modules(*PRODUCT).items()
         for node in ast.walk(parsed(path))
-        if ast.unparse(node) in ("os.environ", "os.getenv", "os.environb")
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node) in ("os.environ", "os.getenv", "os.environb")
     }
 
     assert {module for module in reading if not _is_edge(module)} == set()
@@ -72,13 +74,14 @@ def _named() -> set[str]:
     return {text for node in nodes if isinstance(node, ast.Constant) for text in _constant(node)}
 
 
-def _documented() -> dict[str, str]:
-    """Return the variables of .env.example, each with the remark before it or beside it."""
+def _documented() -> dict[str, tuple[str, str]]:
+    """Return the variables of .env.example: the value shown, and the remark before or beside it."""
     found, remark = {}, ""
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
         match = re.match(r"#? ?([A-Z][A-Z0-9_]*)=(.*)", line)
         if match is not None:
-            found[match[1]] = f"{remark} {match[2].partition(' #')[2]}".strip()
+            value, _, beside = match[2].partition(" #")
+            found[match[1]] = value.strip(), f"{remark} {beside}".strip()
         elif line.startswith("#"):
             remark = line.removeprefix("#").strip()
         if not line.strip():
@@ -105,6 +108,14 @@ def test_every_documented_variable_means_something() -> None:
 
 
 def test_every_documented_variable_has_a_line_of_meaning() -> None:
-    short = {name for name, meaning in _documented().items() if len(meaning.split()) < 3}
+    short = {name for name, (_, meaning) in _documented().items() if len(meaning.split()) < 3}
 
     assert short == set()
+
+
+def test_the_values_shown_are_the_defaults() -> None:
+    shown = {name: value for name, (value, _) in _documented().items() if value}
+    needed = {"KAFKA_BROKER": "localhost:9092", "API_KEY": "a-key"}
+
+    assert Settings.from_env(shown | needed) == Settings.from_env(needed)
+    assert ProcessingSettings.from_env(shown) == ProcessingSettings.from_env({})

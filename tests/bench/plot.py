@@ -15,6 +15,7 @@ def draw(outcomes: Sequence[Outcome], title: str, path: Path) -> None:
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
 
     # The same figures give the same bytes, so that a picture in the repository changes with them.
     mpl.rcParams["svg.hashsalt"] = "millrace"
@@ -29,13 +30,17 @@ def draw(outcomes: Sequence[Outcome], title: str, path: Path) -> None:
             ]
             label = f"{'end to end' if what == 'delivery' else 'acknowledged'} {shown}"
             rates, milliseconds = zip(*points, strict=True) if points else ((), ())
-            axes.plot(rates, milliseconds, style, color=colour, marker="o", label=label)
+            axes.plot(rates, milliseconds, style, color=colour, marker=".", label=label)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(LogFormatter())  # Plain numbers, not powers of ten.
+    axes.yaxis.set_minor_formatter(LogFormatter())
+    axes.set_xticks([outcome.rate for outcome in outcomes])
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("records sent a second, on schedule")
     axes.set_ylabel("milliseconds from the due moment")
-    axes.set_title(title, fontsize=10)
+    figure.suptitle(title, fontsize=10)
     axes.grid(visible=True, which="both", alpha=0.25)
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside right center", fontsize=8, handlelength=4)
     path.parent.mkdir(parents=True, exist_ok=True)
     is_svg = path.suffix.lower() == ".svg"
     figure.savefig(path, metadata={"Date": None} if is_svg else None)

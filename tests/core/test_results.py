@@ -101,6 +101,12 @@ def test_what_is_no_json_forges_no_event() -> None:
     assert reading.last_event_id == _result().id
 
 
+def test_what_is_no_text_ends_no_reader() -> None:
+    frame = _result(b'"\xff"').websocket()
+
+    assert json.loads(frame)["data"] == "\ufffd"
+
+
 def test_numbers_are_passed_on_digit_for_digit() -> None:
     result = _result(b"[9007199254740993,1e400,0.10,-0]")
 

@@ -12,7 +12,9 @@ import json
 import os
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -52,19 +54,16 @@ def holdings() -> dict[str, Any]:
     return {
         "threads": threading.active_count(),
         "producers": kinds.count("AIOKafkaProducer"),
-        "sockets": [os.readlink(f"/proc/self/fd/{fd}") for fd in open_descriptors()],
+        "sockets": [name for name in open_files() if name.startswith(("socket:", "anon_inode:"))],
         "modules": sorted({name.partition(".")[0] for name in sys.modules}),
     }
 
 
-def open_descriptors() -> list[str]:
+def open_files() -> list[str]:
     found = []
-    for descriptor in os.listdir("/proc/self/fd"):
-        try:
-            if os.readlink(f"/proc/self/fd/{descriptor}").startswith(("socket:", "anon_inode:")):
-                found.append(descriptor)
-        except FileNotFoundError:
-            continue  # The one that listed them.
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # The one that lists them.
+            found.append(str(descriptor.readlink()))
     return found
 
 

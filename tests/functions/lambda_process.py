@@ -68,7 +68,7 @@ def lambda_process(log: Path, environ: Mapping[str, str]) -> Iterator[LambdaProc
             stderr=subprocess.STDOUT,
             pass_fds=[theirs],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], **environ},
+            env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environ},
             text=True,
         )
     os.close(theirs)

@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from streaming_runtime.core.errors import BrokerUnavailable, Overloaded
 from streaming_runtime.core.reading import Readings
+from tests.eventually import eventually
 from tests.functions.api import Api, client_of, used_up_after_one
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -129,7 +130,7 @@ async def test_a_page_that_waits_comes_back_with_the_first_result(api: Api) -> N
     stream_id = await api.start()
 
     waiting = asyncio.create_task(api.page(stream_id, wait=20))
-    await asyncio.sleep(0.3)
+    await eventually(api.log._turn.locked)
     begun = time.monotonic()
     await api.send(stream_id, "x")
     page = await waiting
@@ -152,7 +153,7 @@ async def test_a_finite_stream_comes_back_with_the_first_result(api: Api) -> Non
     stream_id = await api.start()
 
     waiting = asyncio.create_task(read(api, stream_id))
-    await asyncio.sleep(0.3)
+    await eventually(api.log._turn.locked)
     await api.send(stream_id, "x")
     answer = await asyncio.wait_for(waiting, 10)
 

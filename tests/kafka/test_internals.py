@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+from functools import partial
 
 import aiokafka
 import pytest
@@ -12,7 +14,8 @@ from aiokafka.errors import KafkaError
 
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
-from streaming_runtime.kafka.internals import ProducerInternals, ensure_alive, stop_consumer
+from streaming_runtime.kafka.internals import ProducerInternals, ensure_alive, start, stop_consumer
+from tests.eventually import eventually
 from tests.kafka.parts import PARTITIONS, everything_in, other_tasks, reader
 from tests.kafka.proxy import Proxy
 
@@ -146,6 +149,29 @@ async def test_a_consumer_is_stopped_for_good_while_its_fetches_fail(
 
     await asyncio.sleep(0)
     assert other_tasks() == before
+
+
+async def test_a_start_that_is_cancelled_at_any_moment_leaves_no_connection(
+    proxied_settings: KafkaSettings, proxy: Proxy
+) -> None:
+    before = other_tasks()
+    for asked in range(3):  # Of a start's two requests: versions, then the cluster.
+        consumer = reader(proxied_settings)
+        proxy.requests = 0
+        starting = asyncio.ensure_future(start(consumer))
+        await eventually(partial(lambda count: proxy.requests >= count, asked))
+        proxy.switch("deaf")
+        await asyncio.sleep(0.05)
+        starting.cancel()
+        await asyncio.wait({starting})
+        await stop_consumer(consumer)
+        proxy.switch("pass")
+        del starting, consumer
+        # What was forgotten warns when it is collected, and a warning fails a test.
+        gc.collect()
+
+    await asyncio.sleep(0)
+    assert not {task for task in other_tasks() - before if "proxy" not in repr(task)}
 
 
 async def test_a_consumer_whose_task_died_says_so(settings: KafkaSettings) -> None:

@@ -5,10 +5,11 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from local.children import command_line
+from tests.eventually import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_SECONDS = 30.0
@@ -19,16 +20,6 @@ def environ(**more: str) -> dict[str, str]:
     """Return an environment in which only what a test says is set."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return {**kept, "PYTHONPATH": str(ROOT), **more}
-
-
-async def until(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait until it holds.
-
-    Raises:  TimeoutError.
-    """
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - it is another process that changes it
-            await asyncio.sleep(0.02)
 
 
 def recorded_pids(data: Path) -> list[int]:
@@ -60,7 +51,7 @@ class Run:
         Raises:  AssertionError, with all that was, if it ends or takes too long before.
         """
         with contextlib.suppress(TimeoutError):
-            await until(lambda: text in self.printed or self._reading.done())
+            await eventually(lambda: text in self.printed or self._reading.done(), PATIENCE_SECONDS)
         assert text in self.printed, self.printed
 
     async def ended(self, seconds: float = PATIENCE_SECONDS) -> int:
@@ -117,4 +108,4 @@ async def product(data: Path, *arguments: str, **variables: str) -> AsyncIterato
     async with started(*command(data, *arguments), cwd=data, **variables) as run:
         yield run
         pids = recorded_pids(data)
-    await until(lambda: all_gone(pids))
+    await eventually(lambda: all_gone(pids), PATIENCE_SECONDS)

@@ -17,7 +17,8 @@ from local import broker_config
 from local.broker import Broker, BrokerFailed, serves
 from local.children import command_line
 from local.ports import free_port, is_free
-from tests.local.processes import started, until
+from tests.eventually import eventually
+from tests.local.processes import started
 
 TOPIC = "kept"
 
@@ -176,7 +177,7 @@ async def test_a_foreign_process_with_the_remembered_id_lives_on_and_the_broker_
 
         runner.process.kill()
 
-        await until(lambda: not command_line(pid) and is_free(int(port)))
+        await eventually(lambda: not command_line(pid) and is_free(int(port)))
 
 
 async def test_a_broker_that_cannot_start_says_why_and_leaves_nothing_running(

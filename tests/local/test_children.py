@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from local.children import command_line, exit_reason, stop, stop_leftover, tail
-from tests.local.processes import all_gone, started, until
+from tests.eventually import eventually
+from tests.local.processes import all_gone, started
 
 WAITS = "import signal, sys; print('up', flush=True); signal.pause()"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
@@ -59,19 +60,31 @@ async def test_a_child_dies_with_its_killed_parent(tmp_path: Path) -> None:
 
         parent.process.kill()
 
-        await until(lambda: all_gone([child]))
+        await eventually(lambda: all_gone([child]))
 
 
-async def test_a_process_can_ask_to_be_told_when_its_parent_is_gone(tmp_path: Path) -> None:
-    follows = "from local.children import follow_parent; follow_parent(); " + WAITS
-    shell = f'"{sys.executable}" -c "{follows}" & echo pid $!; wait'
-    async with started("sh", "-c", shell, cwd=tmp_path) as parent:
-        await parent.prints("up")
-        child = int(parent.printed.split("pid ")[1].split()[0])
+FOLLOWS = f"import os; from local.children import follow_make; follow_make(os.environ); {WAITS}"
 
-        parent.process.kill()
 
-        await until(lambda: all_gone([child]))
+async def test_what_make_started_is_told_when_make_is_gone(tmp_path: Path) -> None:
+    shell = f'MAKE_PID=$$ "{sys.executable}" -c "{FOLLOWS}" & echo pid $!; wait'
+    async with started("sh", "-c", shell, cwd=tmp_path) as make:
+        await make.prints("up")
+        child = int(make.printed.split("pid ")[1].split()[0])
+
+        make.process.kill()
+
+        await eventually(lambda: all_gone([child]))
+
+
+async def test_what_make_started_is_told_when_make_was_gone_before(tmp_path: Path) -> None:
+    async with started(sys.executable, "-c", FOLLOWS, cwd=tmp_path, MAKE_PID="1") as orphan:
+        assert await orphan.ended() == -signal.SIGTERM
+
+
+async def test_without_make_nobody_is_followed(tmp_path: Path) -> None:
+    async with started(sys.executable, "-c", FOLLOWS, cwd=tmp_path) as process:
+        await process.prints("up")
 
 
 async def test_what_an_earlier_run_left_is_ended_even_when_deaf(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from local.http_get import get
 from local.ports import is_free
-from tests.local.processes import Run, all_gone, command, product, recorded_pids, started, until
+from tests.eventually import eventually
+from tests.local.processes import Run, all_gone, command, product, recorded_pids, started
 
 
 def port_in(printed: str, label: str) -> int:
@@ -78,8 +79,8 @@ async def test_one_page_shows_the_metrics_of_all_and_an_api_that_was_killed_is_b
 
         os.kill(killed, signal.SIGKILL)
         await run.prints("api ended: killed by SIGKILL")
-        await until(lambda: pid_of(tmp_path, "api") != killed)
-        await until(lambda: not is_free(port))
+        await eventually(lambda: pid_of(tmp_path, "api") != killed)
+        await eventually(lambda: not is_free(port))
 
         _, body = await get("127.0.0.1", port_in(run.printed, "metrics"), "/metrics", 5)
         up = {
@@ -104,7 +105,7 @@ async def test_after_a_kill_the_next_start_works_and_meanwhile_a_second_is_refus
         killed.process.kill()
 
         await killed.ended()
-        await until(lambda: all_gone(pids))
+        await eventually(lambda: all_gone(pids))
     async with product(tmp_path, "--broker", broker) as following:
         await ready(following)
 
@@ -156,7 +157,7 @@ async def test_a_second_ctrl_c_ends_a_deaf_child_at_once(tmp_path: Path, broker:
         run.process.send_signal(signal.SIGINT)
 
         assert await run.ended() == 130
-        await until(lambda: all_gone(pids))
+        await eventually(lambda: all_gone(pids))
 
 
 async def test_an_api_that_refuses_its_settings_ends_the_run_with_its_words(

@@ -8,7 +8,8 @@ import pytest
 
 from local import environment
 from local.environment import Environment, Unprepared, main
-from tests.local.processes import environ, started, until
+from tests.eventually import eventually
+from tests.local.processes import environ, started
 
 NOTHING = "# No package: the environment itself is what is tested.\n"
 MISSING = "no-such-package-anywhere==1.0 --hash=sha256:" + "0" * 64 + "\n"
@@ -124,7 +125,7 @@ async def test_killed_while_making_it_the_next_start_makes_it_anew(tmp_path: Pat
     root = with_requirements(tmp_path / "root")
     prepares = (sys.executable, "-c", PREPARES, str(root))
     async with started(*prepares, cwd=tmp_path, PIP_NO_INDEX="1") as killed:
-        await until((root / ".venv" / "pyvenv.cfg").exists)
+        await eventually((root / ".venv" / "pyvenv.cfg").exists)
         killed.process.kill()
         await killed.ended()
     unfinished = Environment(root).holds("run")

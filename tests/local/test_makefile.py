@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.processes import ROOT, all_gone, environ, recorded_pids, started, until
+from tests.eventually import eventually
+from tests.local.processes import ROOT, all_gone, environ, recorded_pids, started
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 VERBS = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split()  # type: ignore[index]
@@ -31,10 +32,10 @@ def test_help_is_what_make_alone_shows() -> None:
 
 
 def test_a_python_that_is_too_old_or_missing_is_said_with_what_to_do() -> None:
-    refused = make("run", "PYTHON=/no/such/python3")
+    refused = make("run", "PYTHON=/no such/python3")
 
     assert refused.returncode == 2
-    assert "needs Python 3.11 or newer" in refused.stderr
+    assert "needs Python 3.11 or newer. None of these is: /no such/python3" in refused.stderr
     assert "make PYTHON=" in refused.stderr
 
 
@@ -91,5 +92,5 @@ async def test_a_killed_make_leaves_nothing_running(
         run.process.kill()
 
         assert len(pids) == 2
-        await until(lambda: all_gone(pids))
-        await until(lambda: not (data / "run.json").exists())  # It has stopped in good order.
+        await eventually(lambda: all_gone(pids))
+        await eventually(lambda: not (data / "run.json").exists())  # It has stopped in good order.

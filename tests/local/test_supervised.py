@@ -12,7 +12,8 @@ import pytest
 from local import supervised
 from local.run_directory import RunDirectory
 from local.supervised import ChildFailed, Supervised
-from tests.local.processes import all_gone, environ, until
+from tests.eventually import eventually
+from tests.local.processes import all_gone, environ
 
 WAITS = "import signal; signal.pause()"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
@@ -39,7 +40,7 @@ def has_restarted(child: Supervised, times: int) -> bool:
 async def kept_running(child: Supervised) -> AsyncIterator[asyncio.Task[None]]:
     keeping = asyncio.create_task(child.keep_running())
     try:
-        await until(lambda: child.pid or keeping.done())
+        await eventually(lambda: child.pid is not None or keeping.done())
         yield keeping
     finally:
         await child.stop()
@@ -56,7 +57,7 @@ async def test_a_child_that_was_killed_is_started_again(
             assert child.pid is not None
             os.kill(child.pid, signal.SIGKILL)
 
-            await until(functools.partial(has_restarted, child, restart))
+            await eventually(functools.partial(has_restarted, child, restart))
     said = capsys.readouterr().err
     assert "api ended: killed by SIGKILL" in said
     assert "api starts again in" in said

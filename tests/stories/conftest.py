@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.client import Client
-from tests.product import Product, product
+from tests.product import Process, Product, product
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -24,7 +24,21 @@ async def running(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Asyn
         yield made
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def second(running: Product) -> Process:
+    """Give another server of the same product."""
+    server = running.api()
+    await server.start()
+    return server
+
+
 @pytest.fixture
-async def client(running: Product) -> AsyncIterator[Client]:
-    async with Client(running.processes[0].url) as made:
+def server(running: Product) -> Process:
+    """Give the server that ``client`` speaks to."""
+    return running.processes[0]
+
+
+@pytest.fixture
+async def client(server: Process) -> AsyncIterator[Client]:
+    async with Client(server.url) as made:
         yield made

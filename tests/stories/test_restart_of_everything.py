@@ -1,0 +1,235 @@
+"""Kill and restart each part while records are sent: what was acknowledged is read, once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from local.broker import Broker
+from tests.client import Client, Json, frame
+from tests.eventually import until
+from tests.product import Process, Product, product
+from tests.stories.event_bytes import Event
+from tests.stories.readers import Reader
+from tests.stories.traffic import traffic
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DRAIN_SECONDS = 2
+# Above the session time-out of processing, and what a busy machine needs for two Python starts.
+BACK_SECONDS = 40.0
+
+
+@dataclass
+class Parts:
+    """Every process of a product that a story may kill."""
+
+    product: Product
+    broker: Broker
+    api: Process
+    processing: Process
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def parts(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
+    """Give a product with a broker of its own; each story leaves it whole again."""
+    directory = tmp_path_factory.mktemp("restarts")
+    broker = Broker(directory / "kafka")
+    await broker.start()
+    environ = {"DRAIN_SECONDS": str(DRAIN_SECONDS)}
+    try:
+        async with product(broker.bootstrap, directory, environ) as made:
+            api, processing = made.api(), made.processing()
+            await asyncio.gather(api.start(), processing.start())
+            yield Parts(made, broker, api, processing)
+    finally:
+        await broker.stop()
+
+
+async def readiness(http: httpx.AsyncClient) -> tuple[int, Json]:
+    answer = await http.get("/health/ready")
+    return answer.status_code, answer.json()
+
+
+async def test_a_killed_api_loses_nothing_that_it_acknowledged(parts: Parts) -> None:
+    async with Client(parts.api.url) as client, traffic(client, client) as flow:
+        for _ in range(2):
+            await flow.flows(20)
+            await parts.api.kill()
+            await parts.api.start()
+            await flow.flows(20)
+
+    assert flow.returns >= 2 * len(flow.senders)
+    assert flow.acknowledged >= 160
+
+
+async def test_killed_processing_loses_and_repeats_nothing(parts: Parts) -> None:
+    async with Client(parts.api.url) as client, traffic(client, client) as flow:
+        await flow.flows(20)
+        await parts.processing.kill()
+        # Sending does not need it: results are only later.
+        await flow.flows(20)
+        await parts.processing.start()
+        await flow.flows(20)
+
+    assert all(not sender.refused and not sender.doubtful for sender in flow.senders)
+
+
+async def test_a_killed_broker_loses_nothing_that_was_acknowledged(parts: Parts) -> None:
+    async with Client(parts.api.url) as client, traffic(client, client) as flow:
+        await flow.flows(20)
+        parts.broker.kill()
+        await parts.broker.wait()
+
+        status, told = await until(lambda: readiness(client.http), lambda r: r[0] == 503, 30)
+
+        assert told["status"] == "not ready"
+        assert any("Kafka" in why for why in told["parts"].values()), told
+        await parts.broker.stop()
+        await parts.broker.start()
+        await until(lambda: readiness(client.http), lambda r: r[0] == 200, 30)
+        await flow.flows(20, BACK_SECONDS)
+
+    assert status == 503
+    # Not one send was answered by silence: each had its problem within the client's patience.
+    assert all("ReadTimeout" not in sender.answers for sender in flow.senders)
+
+
+async def test_processing_told_to_stop_ends_well_and_the_next_one_goes_on(parts: Parts) -> None:
+    async with Client(parts.api.url) as client, traffic(client, client) as flow:
+        await flow.flows(20)
+
+        code = await parts.processing.stop()
+
+        await parts.processing.start()
+        await flow.flows(20)
+    assert code == 0
+
+
+@pytest.mark.soak
+async def test_a_broker_told_to_stop_loses_nothing_that_was_acknowledged(parts: Parts) -> None:
+    async with Client(parts.api.url) as client, traffic(client, client) as flow:
+        await flow.flows(20)
+        await parts.broker.stop()
+        await parts.broker.start()
+        await flow.flows(20, BACK_SECONDS)
+
+
+async def test_a_deploy_sends_its_readers_to_the_next_server_and_loses_nothing(
+    parts: Parts,
+) -> None:
+    leaving = parts.product.api()
+    await leaving.start()
+    async with (
+        asyncio.timeout(50),
+        Client(parts.api.url) as staying,
+        Client(leaving.url) as client,
+        traffic(staying, staying) as flow,
+    ):
+        stream = flow.senders[0].stream
+        farewells = [asyncio.ensure_future(sse_farewell(client, stream)) for _ in range(20)]
+        sockets = [asyncio.ensure_future(socket_farewell(client, stream)) for _ in range(5)]
+        await until(lambda: readers_of(leaving), lambda readers: readers == 25)
+
+        begun = time.monotonic()
+        leaving.signal(signal.SIGTERM)
+        unready = await unready_after(client.http, begun)
+        code = await leaving.ended(DRAIN_SECONDS + 5)
+        took = time.monotonic() - begun
+
+        seen = [*await asyncio.gather(*farewells), *await asyncio.gather(*sockets)]
+        await flow.flows(5)
+        for results, cursor in seen:
+            reader = Reader(staying, stream, cursor)
+            reader.results = results
+            await reader.sse(most=3)
+            numbers = [result["data"] for result in reader.results]
+            assert numbers == list(range(len(numbers)))
+    assert code == 0
+    assert took < DRAIN_SECONDS + 5
+    assert unready < 1.0
+
+
+async def readers_of(process: Process) -> float:
+    from tests.stories.figures import figures_of
+
+    return (await figures_of(process)).value("millrace_readers")
+
+
+async def unready_after(http: httpx.AsyncClient, begun: float) -> float:
+    """Return how long after ``begun`` no new client would have been sent here."""
+    while True:
+        try:
+            status, told = await readiness(http)
+        except httpx.TransportError:
+            break
+        if status == 503:
+            assert told["parts"]["server"] == "stopping"
+            break
+    return time.monotonic() - begun
+
+
+async def sse_farewell(client: Client, stream: str) -> tuple[list[Json], str]:
+    """Read until told to come back; return the results, and the id to come back with."""
+    results: list[Json] = []
+    last: Event | None = None
+    from tests.stories.event_bytes import EventBytes
+
+    parser = EventBytes()
+    async with client.http.stream(
+        "GET", f"/stream/{stream}/results", headers={"accept": "text/event-stream"}
+    ) as answer:
+        async for piece in answer.aiter_raw():
+            for event in parser.feed(piece):
+                if event.data and event.name == "message":
+                    results.append(event.json())
+                last = event if event.data else last
+    assert last is not None
+    assert last.name == "reconnect"
+    assert last.retry == last.json()["retry_ms"]
+    return results, parser.last_id
+
+
+async def socket_farewell(client: Client, stream: str) -> tuple[list[Json], str]:
+    results: list[Json] = []
+    async with client.socket(stream) as socket:
+        while True:
+            told = await frame(socket)
+            kind = told.pop("type")
+            if kind == "result":
+                results.append(told)
+            elif kind == "reconnect":
+                break
+        assert told["retry_ms"] > 0
+        await socket.wait_closed()
+        assert socket.close_code == 1012
+    return results, str(told["cursor"])
+
+
+async def test_a_second_signal_ends_it_at_once(parts: Parts) -> None:
+    server = parts.product.api(DRAIN_SECONDS="60")
+    await server.start()
+    async with Client(server.url) as client:
+        stream = await client.start()
+        async with client.events(stream) as events:
+            assert (await anext(events)).id
+            server.signal(signal.SIGTERM)
+            async with asyncio.timeout(10):
+                while (await readiness(client.http))[0] == 200:
+                    await asyncio.sleep(0.05)
+
+            begun = time.monotonic()
+            server.signal(signal.SIGTERM)
+            code = await server.ended(5)
+
+            took = time.monotonic() - begun
+    assert code != 0
+    assert took < 1.0
