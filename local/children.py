@@ -15,6 +15,8 @@ from local.progress import printable
 
 POLL_SECONDS = 0.02
 KILL_SECONDS = 5.0  # After SIGKILL the kernel needs only moments; more means a hung disk.
+TAIL_BYTES = 16_384
+LINE_CHARACTERS = 300
 ON_LINUX = sys.platform.startswith("linux")
 _PR_SET_PDEATHSIG = 1
 
@@ -118,12 +120,16 @@ def exit_reason(returncode: int) -> str:
         return f"killed by signal {-returncode}"
 
 
-def tail(path: Path, lines: int = 15) -> str:
-    """Return the last lines of a log, indented, fit to print; empty if there is no such file."""
+def tail(path: Path, lines: int = 15, since: int = 0) -> str:
+    """Return the last lines of a log, indented, fit to print; empty if there is no such file.
+
+    ``since`` is a size it had: what stood there before is left out.
+    """
     try:
         with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - 16_384))
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(since if since <= size else 0, size - TAIL_BYTES))
             last = log.read().decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return ""
-    return "\n".join(f"    {printable(line[:400])}" for line in last)
+    return "\n".join(f"    {printable(line[:LINE_CHARACTERS])}" for line in last)

@@ -48,6 +48,7 @@ class Supervised:
         self._log = ChildLog(name, directory.path / "logs" / f"{name}.log")
         self._process: asyncio.subprocess.Process | None = None
         self._is_stopping = False
+        self._log_began = 0
 
     def __repr__(self) -> str:
         return f"Supervised({self.name!r}, pid={self.pid}, restarts={self.restarts})"
@@ -79,8 +80,7 @@ class Supervised:
                 pause, failures = FIRST_PAUSE_SECONDS, 0
             failures += 1
             hopeless = failures >= FAILED_STARTS or code == CONFIGURATION_EXIT
-            ended = f"{self.name} ended: {exit_reason(code)}"
-            said = f"{ended}; {self.log} ends with:\n{tail(self.log, 8)}"
+            said = f"{self.name} ended: {exit_reason(code)}; {self._last_words()}"
             if hopeless and not self.has_been_ready:
                 raise ChildFailed(said)
             warn(f"{said}\n{self.name} starts again in {pause:.1f} s")
@@ -116,9 +116,14 @@ class Supervised:
                 await following
             self._show()
 
+    def _last_words(self) -> str:
+        words = tail(self.log, 8, self._log_began)
+        return f"{self.log} ends with:\n{words}" if words else f"{self.log} says nothing of it"
+
     async def _spawn(self) -> asyncio.subprocess.Process:
         try:
             with self.log.open("ab") as log:
+                self._log_began = log.tell()
                 return await asyncio.create_subprocess_exec(
                     *self._command,
                     env=dict(self._environ()),

@@ -13,7 +13,7 @@ async def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
     Raises:  TimeoutError if that takes longer.
     """
     async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - there is no event to wait for
+        while not holds():
             await asyncio.sleep(0.01)
 
 

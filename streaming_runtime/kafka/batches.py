@@ -95,7 +95,7 @@ class BatchingProducer:
     """
 
     def __init__(
-        self, internals: ProducerInternals, load: Load, on_doubt: Callable[[], None]
+        self, internals: ProducerInternals, load: Load, on_doubt: Callable[[str], None]
     ) -> None:
         self.internals = internals
         self.doubt: str | None = None
@@ -164,7 +164,7 @@ class BatchingProducer:
     def _lose_trust(self, reason: str) -> None:
         if self.doubt is None:
             self.give_up(reason)
-            self._on_doubt()
+            self._on_doubt(reason)
 
     def _fail(self, batch: Batch, outcome: StreamingError) -> None:
         if self._finish(batch):

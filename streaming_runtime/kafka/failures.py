@@ -34,7 +34,7 @@ READ_FAILURES: dict[type[BaseException], type[StreamingError]] = {
     OSError: BrokerUnavailable,
 }
 # For who waits such a fault out instead of telling a client.
-READ_FAULTS = tuple(READ_FAILURES)
+READ_FAULTS: tuple[type[BaseException], ...] = tuple(READ_FAILURES)
 
 
 def send_outcome(failure: BaseException, attempts: int) -> StreamingError:

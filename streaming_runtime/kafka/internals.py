@@ -53,7 +53,7 @@ class ProducerInternals:
         return "; ".join(f"a part ended: {_reason(task)}" for task in done)
 
     async def hard_close(self) -> None:
-        """Close within 4 s, whatever the brokers do, without sending what it still holds.
+        """Close within 6 s, whatever the brokers do, without sending what it still holds.
 
         ``stop()`` waits for ever on an idempotent batch that cannot be delivered, and its second
         call returns at once and leaks the sender.
@@ -124,7 +124,7 @@ def ensure_alive(consumer: AIOKafkaConsumer) -> None:
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer within 6 s, whatever the brokers do.
+    """Stop a consumer within 8 s, whatever the brokers do.
 
     ``stop()`` gives up half way, and leaks its connections, when a fetch is just waiting to be
     tried again, as all are while the brokers are down.
@@ -136,6 +136,11 @@ async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
         for task in consumer._fetcher._pending_tasks:
             task.cancel()
     await _close_client(consumer._client)
+
+
+async def close_admin(admin: AIOKafkaAdminClient) -> None:
+    """Close an admin client within 4 s, whatever the brokers do."""
+    await _close_client(admin._client)
 
 
 async def _close_client(client: Any) -> None:

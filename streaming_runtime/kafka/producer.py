@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -29,6 +30,10 @@ log = logging.getLogger("millrace.kafka.producer")
 FIRST_RETRY_SECONDS = 0.1
 # With the 3 s after which aiokafka gives up a connection this makes 5 s from the cluster's return.
 MAX_RETRY_SECONDS = 1.0
+# Where every send costs the producer (a permission was withdrawn), a cluster must not be flooded
+# with new ones: managed brokers allow a few connections a second.
+SHORT_LIFE_SECONDS = 5.0
+PAUSE_SECONDS = 0.5
 
 
 class Stored(NamedTuple):
@@ -66,7 +71,10 @@ class SupervisedProducer:
         try:
             while True:
                 self._use(await self._started())
+                began = time.monotonic()
                 await self._until_doubted()
+                if time.monotonic() - began < SHORT_LIFE_SECONDS:
+                    await asyncio.sleep(PAUSE_SECONDS)
         finally:
             self._retire("closed")
             self._backlog.clear()
@@ -125,7 +133,7 @@ class SupervisedProducer:
                 log.warning("Kafka cannot be written to", extra={"reason": repr(exc)})
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
                 delay = min(2 * delay, MAX_RETRY_SECONDS)
-            except asyncio.CancelledError:
+            except BaseException:
                 await internals.hard_close()
                 raise
             else:
@@ -146,22 +154,25 @@ class SupervisedProducer:
         try:
             await asyncio.wait({doubted, dying}, return_when=asyncio.FIRST_COMPLETED)
             if not doubted.done():
-                self._retire(dying.result())
+                self._replace(dying.result())
         finally:
             doubted.cancel()
             dying.cancel()
 
-    def _on_doubt(self) -> None:
-        # At once, and not when the supervisor's turn comes: who sends next waits for the next one.
+    def _on_doubt(self, reason: str) -> None:
         self._is_doubted.set()
-        self._retire("doubted")
+        # At once, and not when the supervisor's turn comes: who sends next waits for the next one.
+        self._replace(reason)
+
+    def _replace(self, reason: str) -> None:
+        log.warning("a producer is replaced", extra={"reason": reason})
+        self._retire(reason)
 
     def _retire(self, reason: str) -> None:
         self._is_current.clear()
         retired, self._current = self._current, None
         if retired is not None:
             retired.give_up(reason)
-            log.warning("a producer is given up", extra={"reason": retired.doubt})
             closing = asyncio.ensure_future(retired.internals.hard_close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)

@@ -14,7 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
-from streaming_runtime.kafka.internals import describe, start
+from streaming_runtime.kafka.internals import close_admin, describe, start
 
 log = logging.getLogger("millrace.kafka.topics")
 
@@ -87,7 +87,7 @@ class _Setup:
                 await start(admin)
                 return await self._ensure(admin)
         finally:
-            await _close(admin)
+            await close_admin(admin)
 
     async def _ensure(self, admin: AIOKafkaAdminClient) -> Topics:
         names = [topic.name for topic in _wanted(self._settings, 1, 1)]
@@ -195,10 +195,3 @@ def _refusal(name: str, error: type[BaseException], words: list[str | None]) -> 
     if issubclass(error, FORBIDDEN):
         return f"{name} is missing and may not be created: allow it, or create it ({reason})"
     return f"{name} cannot be created with KAFKA_TOPIC_PREFIX and KAFKA_PARTITIONS: {reason}"
-
-
-async def _close(admin: AIOKafkaAdminClient) -> None:
-    closing = asyncio.ensure_future(admin.close())
-    await asyncio.wait({closing}, timeout=clients.STOP_SECONDS)
-    if not closing.done():
-        closing.cancel()

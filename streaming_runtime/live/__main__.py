@@ -9,10 +9,9 @@ import sys
 from collections.abc import Callable
 
 from functions.results.routes import router as results
-from functions.streams.routes import router as streams
-
 from functions.send.routes import router as send
 from functions.start.routes import router as start
+from functions.streams.routes import router as streams
 from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid
 from streaming_runtime.core.logs import configure_logs
 from streaming_runtime.core.settings import Settings

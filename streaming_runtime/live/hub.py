@@ -39,6 +39,7 @@ FETCH_APART_SECONDS = 0.002
 # The readers' tasks run between two turns, so that a burst finds their queues emptied.
 TURN_RESULTS = 200
 RETRY_SECONDS = 0.25
+FAULTS: tuple[type[BaseException], ...] = (BrokerUnavailable, *READ_FAULTS)
 
 
 class Hub:
@@ -95,7 +96,7 @@ class Hub:
                     await consumer.start()
                     self.is_reading = True
                     await self._read(consumer)
-                except (*READ_FAULTS, BrokerUnavailable) as exc:
+                except FAULTS as exc:
                     self.is_reading = False
                     log.warning("results cannot be read", extra={"reason": repr(exc)})
                     await asyncio.sleep(RETRY_SECONDS)

@@ -52,7 +52,7 @@ def _process(environ: Mapping[str, str], stop: Stop) -> bool:
     limit_logs()
     _check_state_dir(processing.state_dir)
     admin, tally = clients.admin(kafka), Tally()
-    lag = Lag(admin, clients.group(kafka), kafka.input_topic)
+    lag = Lag(admin, kafka.input_topic)
     host = environ.get("HOST", "") or "127.0.0.1"
     port = serve_metrics(Page(tally, lag), host, processing.prometheus_port)
     log.info("metrics are served", extra={"host": host, "port": port})

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
-    KafkaException,
-    TopicPartition,
-)
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 ASK_SECONDS = 0.5
@@ -20,14 +16,15 @@ FRESH_SECONDS = 1.0
 class Lag:
     """The records in the partitions of this process that it has not processed.
 
-    ``done`` notes work from the main thread; ``records`` may be called from any other.
+    ``done`` notes work from the main thread; ``records`` may be called from any other. Where the
+    group has committed is told by the consumer: asking with an admin client ends the process when
+    the group's coordinator moves (librdkafka 2.12, rd_kafka_handle_OffsetFetch without a group).
     """
 
-    def __init__(self, admin: AdminClient, group: str, topic: str) -> None:
+    def __init__(self, admin: AdminClient, topic: str) -> None:
         self._admin = admin
-        self._group = group
         self._topic = topic
-        # The next offset of each assigned partition; None until its first record.
+        # The next offset of each assigned partition; None where the group begins at the earliest.
         self._positions: dict[int, int | None] = {}
         self._asking = threading.Lock()
         self._known = 0
@@ -37,8 +34,9 @@ class Lag:
     def partitions(self) -> int:
         return len(self._positions)
 
-    def assigned(self, partitions: Iterable[int]) -> None:
-        self._positions.update(dict.fromkeys(partitions))
+    def assigned(self, committed: Mapping[int, int]) -> None:
+        """Note partitions and what the group has committed in each, negative for nothing."""
+        self._positions.update({p: n if n >= 0 else None for p, n in committed.items()})
 
     def revoked(self, partitions: Iterable[int]) -> None:
         for partition in partitions:
@@ -67,27 +65,10 @@ class Lag:
             return 0
         ends = self._offsets(positions, OffsetSpec.latest())
         untouched = [p for p, position in positions.items() if position is None]
-        starts = self._starts(untouched) if untouched else {}
+        starts = self._offsets(untouched, OffsetSpec.earliest()) if untouched else {}
         return sum(max(0, ends[p] - starts.get(p, n or 0)) for p, n in positions.items())
 
-    def _starts(self, partitions: list[int]) -> dict[int, int]:
-        """Return where the group goes on: at its commit, or if it has none at the earliest."""
-        committed = self._committed(partitions)
-        missing = [p for p in partitions if committed.get(p, -1) < 0]
-        earliest = self._offsets(missing, OffsetSpec.earliest()) if missing else {}
-        return committed | earliest
-
-    def _committed(self, partitions: list[int]) -> dict[int, int]:
-        asked = ConsumerGroupTopicPartitions(self._group, self._those(partitions))
-        (future,) = self._admin.list_consumer_group_offsets(
-            [asked], request_timeout=ASK_SECONDS
-        ).values()
-        return {tp.partition: tp.offset for tp in future.result(ASK_SECONDS).topic_partitions}
-
     def _offsets(self, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
-        asked = dict.fromkeys(self._those(partitions), spec)
+        asked = {TopicPartition(self._topic, partition): spec for partition in partitions}
         futures = self._admin.list_offsets(asked, request_timeout=ASK_SECONDS)
         return {tp.partition: f.result(ASK_SECONDS).offset for tp, f in futures.items()}
-
-    def _those(self, partitions: Iterable[int]) -> list[TopicPartition]:
-        return [TopicPartition(self._topic, partition) for partition in partitions]

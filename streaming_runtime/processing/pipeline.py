@@ -20,6 +20,7 @@ from streaming_runtime.processing.stopping import Stop
 POLL_SECONDS = 0.1
 # With brokers gone for longer, new connections from the bootstrap addresses are the better bet.
 BROKERS_GONE_SECONDS = 60.0
+COMMITTED_SECONDS = 10.0
 FULL_QUEUE_SECONDS = 1.0
 FULL_QUEUE_TRIES = 60
 
@@ -107,7 +108,8 @@ class Pipeline(Application):
 
     def _on_assign(self, consumer: Any, topic_partitions: list[TopicPartition]) -> None:
         super()._on_assign(consumer, topic_partitions)
-        self._lag.assigned(tp.partition for tp in topic_partitions)
+        committed = consumer.committed(topic_partitions, timeout=COMMITTED_SECONDS)
+        self._lag.assigned({tp.partition: tp.offset for tp in committed})
 
     def _on_revoke(self, consumer: Any, topic_partitions: list[TopicPartition]) -> None:
         self._lag.revoked(tp.partition for tp in topic_partitions)

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from local.children import follow_parent
+from local.children import follow_make
 from local.progress import say, warn
 from tests.bench import machine, plot, report
 from tests.bench.opening import ReaderRefused
@@ -106,8 +106,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure; 0 when all is well, 1 when a promise was broken or nothing could be measured."""
-    if "MAKELEVEL" in os.environ:
-        follow_parent()
+    follow_make(os.environ)
     options = read(arguments)
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:

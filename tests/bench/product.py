@@ -110,6 +110,7 @@ async def _start(options: Options, directory: Path, log_path: Path) -> Product:
 def _environ(key: str, arguments: Sequence[str]) -> dict[str, str]:
     """Return the environment of a run; on a broker of somebody's own its topics are new ones."""
     environ = {**os.environ, "API_KEY": key, "PYTHONUNBUFFERED": "1"}
+    environ.pop("MAKE_PID", None)  # Make is our parent; the product's is this process.
     if environ.get("KAFKA_BROKER") or any(each.startswith("--broker") for each in arguments):
         environ["KAFKA_TOPIC_PREFIX"] = f"bench-{os.urandom(4).hex()}."
     return environ

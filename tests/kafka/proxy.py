@@ -25,6 +25,8 @@ class Proxy:
 
     def __init__(self, bootstrap: str) -> None:
         self.mode: Mode = "pass"
+        # Answers that still pass before it goes deaf by itself; None: it does not.
+        self.answers_left: int | None = None
         self.requests = 0
         self._broker = int(bootstrap.rpartition(":")[2])
         self._port = 0
@@ -101,8 +103,12 @@ class Proxy:
     async def _answers(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         theirs, ours = _address(self._broker), _address(self._port)
         while frame := await self._frame(source):
+            if self.answers_left == 0:
+                self.mode, self.answers_left = "deaf", None
             if self.mode == "pass":
                 target.write(frame.replace(theirs, ours))
+                if self.answers_left is not None:
+                    self.answers_left -= 1
 
     async def _frame(self, source: asyncio.StreamReader) -> bytes:
         """Return the next request or answer with its length; nothing at the end."""

@@ -73,7 +73,7 @@ async def test_what_waits_for_the_first_connection_is_not_overtaken(
             asyncio.ensure_future(producer.send(settings.input_topic, KEY, b"early", []))
             for _ in range(100)
         ]
-        while not producer.is_ready:  # noqa: ASYNC110 - the very turn is what is tested
+        while not producer.is_ready:
             await asyncio.sleep(0)
         late = await producer.send(settings.input_topic, KEY, b"late", [])
         offsets = [stored.offset for stored in await asyncio.gather(*early)]

@@ -147,7 +147,7 @@ async def test_topics_that_were_deleted_are_made_anew(settings: KafkaSettings) -
     async with admin(settings) as client:
         await client.delete_topics([settings.results_topic])
     async with asyncio.timeout(10):
-        while "results" in await counts(settings):  # noqa: ASYNC110 - Kafka tells nobody
+        while "results" in await counts(settings):
             await asyncio.sleep(0.01)
 
     assert await ensure_topics(settings) == (3, True)

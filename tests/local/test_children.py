@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.children import command_line, exit_reason, stop, stop_leftover, tail
+from local.children import LINE_CHARACTERS, command_line, exit_reason, stop, stop_leftover, tail
 from tests.eventually import eventually
 from tests.local.processes import all_gone, started
 
@@ -131,7 +131,15 @@ def test_the_end_of_a_log_is_fit_to_print(tmp_path: Path) -> None:
 
     assert tail(log, 3).splitlines()[0] == "    bad \ufffd byte"
     assert before == "    \\x1b[31mred"
-    assert last == "    " + "x" * 400
+    assert last == "    " + "x" * LINE_CHARACTERS
+
+
+def test_what_stood_in_a_log_before_is_left_out(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("yesterday\ntoday\n")
+
+    assert tail(log, since=len("yesterday\n")) == "    today"
+    assert tail(log, since=1000) == "    yesterday\n    today"  # Turned over since.
 
 
 def test_a_log_that_is_not_there_ends_with_nothing(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ async def test_a_child_that_was_killed_is_started_again(
 
             await eventually(functools.partial(has_restarted, child, restart))
     said = capsys.readouterr().err
-    assert "api ended: killed by SIGKILL" in said
+    assert f"api ended: killed by SIGKILL; {child.log} says nothing of it" in said
     assert "api starts again in" in said
 
 
@@ -67,12 +67,14 @@ async def test_a_child_that_never_gets_ready_is_given_up_with_the_end_of_its_log
     tmp_path: Path,
 ) -> None:
     child = make_child(tmp_path, COUNTS + "raise SystemExit('no such topic')")
+    child.log.write_text("what an earlier run said\n")
 
     with pytest.raises(ChildFailed) as caught:
         await child.keep_running()
 
     assert "exit code 1" in str(caught.value)
     assert "no such topic" in str(caught.value)
+    assert "earlier run" not in str(caught.value)
     assert str(child.log) in str(caught.value)
     assert len((tmp_path / "starts").read_text()) == supervised.FAILED_STARTS
 

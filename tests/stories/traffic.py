@@ -37,14 +37,15 @@ class Sender:
 
     async def run(self) -> None:
         for number in count():
+            # Until its answer is here; also when this task is cancelled before.
+            self.doubtful.add(number)
             try:
                 await self._send(number)
             except httpx.ConnectError:
-                self.refused.add(number)
+                self._settle(number, "ConnectError", self.refused)
                 await asyncio.sleep(PAUSE_SECONDS)
             except httpx.TransportError as lost:
                 self.answers[type(lost).__name__] += 1
-                self.doubtful.add(number)
             await asyncio.sleep(APART_SECONDS)
 
     async def _send(self, number: int) -> None:
@@ -52,13 +53,18 @@ class Sender:
             f"/stream/{self.stream}/send", json={"data": number}, timeout=SEND_SECONDS
         )
         if answer.status_code == ACCEPTED:
+            self.doubtful.discard(number)
             self.acknowledged[number] = answer.json()["record_id"]
             return
         code = answer.json()["code"]
-        self.answers[code] += 1
         assert answer.status_code == 503, answer.text
         assert "retry-after" in answer.headers
-        (self.doubtful if code == "outcome-unknown" else self.refused).add(number)
+        self._settle(number, code, self.doubtful if code == "outcome-unknown" else self.refused)
+
+    def _settle(self, number: int, answer: str, into: set[int]) -> None:
+        self.answers[answer] += 1
+        self.doubtful.discard(number)
+        into.add(number)
 
 
 class Traffic:
@@ -122,6 +128,8 @@ def compare(sender: Sender, reader: Reader) -> None:
     assert len(numbers) == len(set(numbers)), "a result came twice"
     assert numbers == sorted(numbers), "out of the order of sending"
     assert offsets == sorted(offsets), "out of the order of the log"
+    lies = sender.refused & set(numbers)
+    assert not lies, f"refused as certainly not stored, and yet read: {sorted(lies)}"
     assert set(numbers) - sender.acknowledged.keys() <= sender.doubtful
     assert all(sources[number] == sender.acknowledged[number] for number in sender.acknowledged)
 
