@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import struct
 import sys
 import time
 import uuid
@@ -25,6 +24,7 @@ from local.broker_config import (
     logging_properties,
     server_properties,
 )
+from local.broker_probe import serves
 from local.children import (
     KILL_SECONDS,
     die_with_parent,
@@ -42,7 +42,6 @@ STOP_SECONDS = 10.0  # 0.2 s when idle.
 POLL_SECONDS = 0.03
 PORT_TRIES = 3
 USUAL_PORT = 9092
-_METADATA_REQUEST = 3
 _PORT_TAKEN = "BindException"
 
 
@@ -296,30 +295,6 @@ class Broker:
                 start_new_session=True,  # Ctrl-C at the terminal reaches only the supervisor.
                 preexec_fn=die_with_parent(),
             )
-
-
-async def serves(host: str, port: int) -> bool:
-    """Return whether a Kafka broker there answers a metadata request and counts itself in.
-
-    A broker that listens may still be fenced; then it is missing in its own answer.
-
-    Source:  Kafka protocol, Metadata request and response version 1.
-    """
-    header = struct.pack(">hhih", _METADATA_REQUEST, 1, 1, -1)
-    request = header + struct.pack(">i", 0)
-    try:
-        async with asyncio.timeout(2):
-            reader, writer = await asyncio.open_connection(host, port)
-            try:
-                writer.write(struct.pack(">i", len(request)) + request)
-                (length,) = struct.unpack(">i", await reader.readexactly(4))
-                answer = await reader.readexactly(length)
-            finally:
-                writer.close()
-    except (OSError, EOFError, TimeoutError):
-        return False
-    _, brokers = struct.unpack(">ii", answer[:8])
-    return bool(brokers >= 1)
 
 
 def _port(value: object) -> int:

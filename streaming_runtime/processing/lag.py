@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -27,7 +28,7 @@ class Lag:
         # The next offset of each assigned partition; None where the group begins at the earliest.
         self._positions: dict[int, int | None] = {}
         self._asking = threading.Lock()
-        self._known = 0
+        self._known = math.nan
         self._known_at = 0.0
 
     @property
@@ -48,8 +49,8 @@ class Lag:
     def done(self, partition: int, offset: int) -> None:
         self._positions[partition] = offset + 1
 
-    def records(self) -> int:
-        """Return the lag; what was known last, while Kafka does not answer."""
+    def records(self) -> float:
+        """Return the lag; while Kafka does not answer what was known last, NaN for nothing yet."""
         with self._asking:
             if time.monotonic() - self._known_at > FRESH_SECONDS:
                 try:

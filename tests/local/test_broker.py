@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from local import broker_config
-from local.broker import Broker, BrokerFailed, serves
+from local.broker import Broker, BrokerFailed
+from local.broker_probe import serves
 from local.children import command_line
 from local.ports import free_port, is_free
 from tests.eventually import eventually
@@ -208,10 +209,6 @@ async def test_a_java_that_does_not_even_start_is_quoted(
     assert str(directory / "broker.out") in str(caught.value)
     assert "Could not create the Java Virtual Machine" in str(caught.value)
     assert "earlier run" not in str(caught.value)
-
-
-async def test_a_port_without_kafka_does_not_serve() -> None:
-    assert not await serves("127.0.0.1", free_port())
 
 
 async def test_the_foreground_broker_ends_on_sigterm_with_success(directory: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from local.ports import free_port
@@ -71,6 +73,14 @@ async def test_while_kafka_does_not_answer_it_is_what_was_known_last(
     behind._admin = clients.admin(nobody)
 
     assert (known, behind.records()) == (1, 1)
+
+
+def test_what_was_never_known_is_not_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = lag_of(KafkaSettings(f"127.0.0.1:{free_port()}", "plaintext", "t.", 1))
+    behind.assigned({0: 0})
+    monkeypatch.setattr(lag, "ASK_SECONDS", 0.1)
+
+    assert math.isnan(behind.records())
 
 
 def test_one_look_serves_those_that_come_together(monkeypatch: pytest.MonkeyPatch) -> None:

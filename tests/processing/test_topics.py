@@ -62,5 +62,5 @@ async def test_input_and_results_must_agree(broker: str) -> None:
     await admin.create_topics([NewTopic(name, count, 1) for name, count in topics.items()])
     await admin.close()
 
-    with pytest.raises(ConfigurationInvalid, match="has 2 partitions and .* 3"):
+    with pytest.raises(ConfigurationInvalid, match=r"has 2 partitions and .* 3"):
         waiting(settings, 10)
