@@ -62,7 +62,8 @@ fix: ## Let the linter mend and format what it can
 
 bench: ## Measure: 1,000 readers, latency against rate
 	$(call environment,bench)
-	$(ROOT_PYTHON) -m tests.bench $(ARGS)
+	@$(ROOT_PYTHON) -m local.first_start
+	@exec env MAKE_PID=$$PPID $(ROOT_PYTHON) -m tests.bench $(ARGS)
 
 soak: ## The tests that run for minutes
 	$(call environment,test)

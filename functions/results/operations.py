@@ -24,7 +24,7 @@ from streaming_runtime.http.operations import Content, Operation, Parameter, Rep
 from streaming_runtime.http.schemas import CURSOR, STREAM, ref
 
 LINE = json.dumps(RESULT)
-EVENTS = f"retry: 1700\nid: {CURSOR_ID}\n\nid: {CURSOR_ID}\ndata: {LINE}\n\n:\n\n"
+EVENTS = f"retry: 1700\nid: {CURSOR_ID}\n\nid: {CURSOR_ID}\ndata: {LINE}\n\n:\n"
 LINES = json.dumps({"control": "position", "cursor": CURSOR_ID, "retry_ms": 1700}) + f"\n{LINE}\n"
 
 

@@ -60,7 +60,7 @@ async def _read(
         return await _page(services, stream, query, last_event_id, admission)
     start = start_of(query, last_event_id, is_page=False)
     cursor, gap = await _begun(services, stream, start)
-    if cursor.is_reached():
+    if cursor.is_reached() and gap is None:
         return Answer(status=204, headers=admission.headers)
     return services.event_streams.answer(
         form, stream, cursor, gap, admission.tenant, admission.headers
@@ -78,7 +78,7 @@ async def _page(
     limit = whole(query, "limit", DEFAULT_PAGE, 1, MAX_LIMIT)
     wait_seconds = whole(query, "wait", 0, 0, MAX_WAIT_SECONDS)
     cursor, gap = await _begun(services, stream, start)
-    if gap is not None and not cursor.is_reached():
+    if gap is not None:
         raise PositionGone(earliest=gap.earliest, reason=gap.reason)
     page = await read_page(
         services.readings,

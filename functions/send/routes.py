@@ -8,6 +8,7 @@ from typing import Any
 
 from litestar import Request, Router, post
 from litestar.response.base import ASGIResponse
+from litestar.types import Receive
 
 from functions.send import operations
 from functions.send.batches import send_batch
@@ -24,6 +25,7 @@ from streaming_runtime.http.bodies import (
     parse_record,
     read_body,
 )
+from streaming_runtime.http.direct import DirectRoute
 from streaming_runtime.http.edge import exchange_of
 from streaming_runtime.http.heads import fields_of
 from streaming_runtime.http.services import Services, services_of
@@ -39,9 +41,11 @@ TRACEPARENT = re.compile(
 )
 
 
-@post("/stream/{stream_id:str}/send", opt={"operation": operations.SEND})
-async def send_records(request: Request[Any, Any, Any]) -> ASGIResponse:
-    services, scope = services_of(request), request.scope
+async def answer_send(scope: Any, receive: Receive, services: Services) -> ASGIResponse:
+    """Answer a send, whichever of its three bodies it has.
+
+    Raises:  StreamingError, for whoever called to turn into its problem.
+    """
     fields = fields_of(scope)
     admission = services.gate.admit(fields)
     stream = await services.streams.owned(admission.tenant, scope["path_params"]["stream_id"])
@@ -49,8 +53,8 @@ async def send_records(request: Request[Any, Any, Any]) -> ASGIResponse:
     traceparent = _traceparent(fields)
     if _is_lines(fields):
         sending = LineSending(services.sending, stream, traceparent, exchange_of(scope).request_id)
-        return await _send_lines(request, services, sending, admission.headers)
-    body = await read_body(request.receive, MAX_BODY_BYTES, oversized_send)
+        return await _send_lines(receive, services, sending, admission.headers)
+    body = await read_body(receive, MAX_BODY_BYTES, oversized_send)
     if is_array(body):
         records, request_id = parse_batch(body), exchange_of(scope).request_id
         outcome = await send_batch(services.sending, stream, records, traceparent, request_id)
@@ -60,6 +64,11 @@ async def send_records(request: Request[Any, Any, Any]) -> ASGIResponse:
         return await _send_and_wait(services, stream, data, traceparent, seconds, admission.headers)
     receipt = await services.sending.send(stream, data, traceparent)
     return of_json(receipt_of(stream.stream_id, receipt), 202, admission.headers)
+
+
+@post("/stream/{stream_id:str}/send", opt={"operation": operations.SEND})
+async def send_records(request: Request[Any, Any, Any]) -> ASGIResponse:
+    return await answer_send(request.scope, request.receive, services_of(request))
 
 
 async def _send_and_wait(
@@ -79,14 +88,14 @@ async def _send_and_wait(
 
 
 async def _send_lines(
-    request: Request[Any, Any, Any],
+    receive: Receive,
     services: Services,
     sending: LineSending,
     headers: Mapping[str, str],
 ) -> ASGIResponse:
     if services.is_streaming:
         return LinesAnswer(sending, headers)
-    body = await read_body(request.receive, MAX_FUNCTION_BODY_BYTES, _oversized_lines)
+    body = await read_body(receive, MAX_FUNCTION_BODY_BYTES, _oversized_lines)
     if body.count(b"\n") > MAX_FUNCTION_LINES:
         raise _oversized_lines(body)
     return Answer(await sending.send_all(body), media_type=NDJSON, headers=headers)
@@ -107,3 +116,9 @@ def _traceparent(fields: Mapping[str, str]) -> str | None:
 
 
 router = Router(path="/", route_handlers=[send_records])
+direct = DirectRoute(
+    method="POST",
+    pattern=re.compile(r"/stream/(?P<stream_id>[^/]+)/send"),
+    template="/stream/{stream_id}/send",
+    answer=answer_send,
+)

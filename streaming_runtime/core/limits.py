@@ -75,6 +75,11 @@ class TenantLimits:
         """
         return f'"requests";q={self._burst};w={math.ceil(self._burst / self._rate)}'
 
+    @property
+    def readers_policy(self) -> str:
+        """The RateLimit-Policy header of a reader that is refused."""
+        return f'"readers";q={self._readers}'
+
     @staticmethod
     def state(verdict: Verdict) -> str:
         """The RateLimit header of one answer; Retry-After never names an earlier moment."""

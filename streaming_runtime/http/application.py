@@ -13,7 +13,8 @@ from litestar.types import ControllerRouterHandler, ExceptionHandlersMap
 from streaming_runtime.core import errors
 from streaming_runtime.core.errors import StreamingError
 from streaming_runtime.http import answers
-from streaming_runtime.http.edge import METHODS, Edge, exchange_of
+from streaming_runtime.http.direct import DirectRoute, DirectRoutes, refusal
+from streaming_runtime.http.edge import METHODS, Edge
 from streaming_runtime.http.services import Observer, Services
 
 # Litestar's own refusals, by status; what is not here is a fault of ours.
@@ -29,8 +30,12 @@ def create_app(
     services: Services,
     observer: Observer,
     cors_origins: Sequence[str] = (),
+    direct: Sequence[DirectRoute] = (),
 ) -> Edge:
-    """Return an ASGI application that serves ``routers`` and nothing else."""
+    """Return an ASGI application that serves ``routers`` and nothing else.
+
+    Shape:  what ``direct`` answers is answered before the framework; it is in ``routers`` as well.
+    """
     handlers = {StreamingError: _answer_ours, HTTPException: _answer_framework, Exception: _raise}
     app = Litestar(
         route_handlers=routers,
@@ -41,7 +46,7 @@ def create_app(
         logging_config=None,
         request_max_body_size=None,  # each route has a limit of its own, with its own problem
     )
-    return Edge(app, observer, cors_origins)
+    return Edge(DirectRoutes(direct, services, app), observer, cors_origins)
 
 
 def allowed(found: str) -> str:
@@ -56,9 +61,7 @@ def allowed(found: str) -> str:
 
 
 def _answer_ours(request: Request[Any, Any, Any], error: StreamingError) -> answers.Answer:
-    exchange = exchange_of(request.scope)
-    exchange.code = error.code
-    return answers.of_error(error, exchange.request_id)
+    return refusal(request.scope, error)
 
 
 def _answer_framework(request: Request[Any, Any, Any], error: HTTPException) -> answers.Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import random
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -41,7 +41,8 @@ class Exchange:
 
     def __init__(self, method: str) -> None:
         self.method = method
-        self.request_id = secrets.token_hex(8)
+        # An id, not a secret: no call into the kernel for it.
+        self.request_id = f"{random.getrandbits(64):016x}"
         self.started = time.perf_counter()
         self.status = 0
         self.is_counted = False

@@ -9,6 +9,9 @@ from streaming_runtime.core.errors import RateLimited
 from streaming_runtime.core.limits import TenantLimits
 from streaming_runtime.http.credentials import ConfiguredKeys
 
+# Nobody knows when one of a tenant's readers leaves.
+READER_RETRY_SECONDS = 5
+
 
 class Admission(NamedTuple):
     """Who was let in, and the limit headers of the answer."""
@@ -59,7 +62,13 @@ class Gate:
         """
         if not self.limits.open_reader(tenant):
             error = RateLimited("This client has as many open readers as it may have")
-            error.headers["Retry-After"] = "5"
+            error.headers.update(
+                {
+                    "RateLimit-Policy": self.limits.readers_policy,
+                    "RateLimit": f'"readers";r=0;t={READER_RETRY_SECONDS}',
+                    "Retry-After": str(READER_RETRY_SECONDS),
+                }
+            )
             raise error
 
     def close_reader(self, tenant: str) -> None:

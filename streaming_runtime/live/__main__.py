@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from functions.results.routes import router as results
+from functions.send.routes import direct as direct_send
 from functions.send.routes import router as send
 from functions.start.routes import router as start
 from functions.streams.routes import router as streams
@@ -32,7 +33,8 @@ def main() -> int:
         keys = [key for _, key in settings.credentials.keys]
         configure_logs(settings.log_level, "api", keys)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(runtime.run(settings, [start, send, results, streams], Catalog()))
+            routers = [start, send, results, streams]
+            runner.run(runtime.run(settings, routers, [direct_send], Catalog()))
     except ConfigurationInvalid as problem:
         sys.stderr.write(f"{problem}\n")
         return ASKED_WRONGLY

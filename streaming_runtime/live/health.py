@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from litestar import Router, get
 
 from streaming_runtime.http.answers import Answer, of_json
+from streaming_runtime.live import operations
 
 OK = "ok"
 UNCACHED = {"Cache-Control": "no-store"}
@@ -20,11 +21,11 @@ Readiness = Mapping[str, Check]
 def router(readiness: Readiness) -> Router:
     """Return the two health routes; they need no credential and are never cached."""
 
-    @get("/health/live")
+    @get("/health/live", opt={"operation": operations.LIVE})
     async def live() -> Answer:
         return of_json({"status": "alive"}, headers=UNCACHED)
 
-    @get("/health/ready")
+    @get("/health/ready", opt={"operation": operations.READINESS})
     async def ready() -> Answer:
         parts = {name: check() for name, check in readiness.items()}
         is_ready = all(state == OK for state in parts.values())

@@ -14,6 +14,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    disable_created_metrics,
     start_http_server,
 )
 
@@ -33,6 +34,8 @@ class LiveMetrics:
     """
 
     def __init__(self) -> None:
+        # When a series was made is of use to nobody here, and would double their number.
+        disable_created_metrics()
         self.registry = CollectorRegistry()
         for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
             self.registry.register(collector)

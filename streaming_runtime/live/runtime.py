@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from litestar import Router
 from litestar.enums import ScopeType
@@ -23,6 +24,7 @@ from streaming_runtime.core.vitals import Vitals
 from streaming_runtime.http import openapi
 from streaming_runtime.http.application import create_app
 from streaming_runtime.http.credentials import ConfiguredKeys
+from streaming_runtime.http.direct import DirectRoute
 from streaming_runtime.http.gate import Gate
 from streaming_runtime.http.services import Services
 from streaming_runtime.kafka import clients
@@ -31,7 +33,7 @@ from streaming_runtime.live import asyncapi, health, pages
 from streaming_runtime.live.connections import Connections
 from streaming_runtime.live.endless import EndlessStreams
 from streaming_runtime.live.expiry import Expiry
-from streaming_runtime.live.health import Check, Readiness
+from streaming_runtime.live.health import Check
 from streaming_runtime.live.hub import Hub
 from streaming_runtime.live.metrics import LiveMetrics, metrics_served
 from streaming_runtime.live.server import DrainingServer, listening, raise_descriptor_limit
@@ -40,9 +42,15 @@ from streaming_runtime.live.websocket import WebSocketResults
 log = logging.getLogger("millrace.live")
 
 
-async def run(settings: Settings, routers: Sequence[Router], catalog: ProcessorCatalog) -> None:
+async def run(
+    settings: Settings,
+    routers: Sequence[Router],
+    direct: Sequence[DirectRoute],
+    catalog: ProcessorCatalog,
+) -> None:
     """Serve ``routers``, and what only a long-running process can, until told to stop.
 
+    Shape:   ``direct`` are those of their routes that are answered before the framework.
     Raises:  ConfigurationInvalid; BrokerUnavailable if Kafka cannot be reached at the start;
              VitalEnded if a background task ended, after the readers have been sent away.
     """
@@ -57,7 +65,12 @@ async def run(settings: Settings, routers: Sequence[Router], catalog: ProcessorC
                 settings, kafka, Readings(hub, seal), catalog, connections, metrics
             )
             readiness = _readiness(kafka, hub)
-            app = _application(settings, services, routers, readiness, connections, metrics)
+            origins = settings.http.cors_origins
+            site = [*routers, health.router(readiness), pages.router(_documents(settings, routers))]
+            app = _either(
+                create_app(site, services, metrics, origins, direct),
+                WebSocketResults(services, connections, metrics, metrics.delivered, origins),
+            )
             server = DrainingServer(app, listener, connections, settings.http.drain_seconds)
             readiness["server"] = lambda: "stopping" if server.is_leaving else health.OK
             _start_vitals(kafka, hub, services)
@@ -113,23 +126,15 @@ def _readiness(kafka: Connected, hub: Hub) -> dict[str, Check]:
     }
 
 
-def _application(
-    settings: Settings,
-    services: Services,
-    routers: Sequence[Router],
-    readiness: Readiness,
-    connections: Connections,
-    metrics: LiveMetrics,
-) -> ASGIApp:
-    documents = {
-        "/schema": openapi.document(routers),
+def _documents(settings: Settings, routers: Sequence[Router]) -> dict[str, dict[str, Any]]:
+    described = [*routers, health.router({}), pages.router({})]
+    return {
+        "/schema": openapi.document(described),
         "/asyncapi": asyncapi.document(settings.kafka),
     }
-    origins = settings.http.cors_origins
-    served = [*routers, health.router(readiness), pages.router(documents)]
-    http = create_app(served, services, metrics, origins)
-    sockets = WebSocketResults(services, connections, metrics, metrics.delivered, origins)
 
+
+def _either(http: ASGIApp, sockets: ASGIApp) -> ASGIApp:
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
         await (sockets if scope["type"] == ScopeType.WEBSOCKET else http)(scope, receive, send)
 

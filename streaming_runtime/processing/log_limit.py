@@ -1,4 +1,4 @@
-"""Bounds on the log: whoever sends poison must not fill the disk, and known noise tells nothing."""
+"""Bounds on the log: neither poison nor a broker that is gone fills the disk."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ PERIOD_SECONDS = 10.0
 # librdkafka warns that the setting may be renamed one day. Our versions are pinned.
 KNOWN = "enable.gapless.guarantee is experimental"
 WHERE_KNOWN = ("quixstreams.kafka.producer", "quixstreams.models.topics.admin")
+# One line for each poisoned record, and one for each try to reach a broker that is gone.
+TALKATIVE = (
+    "millrace.processing.handling",
+    "quixstreams.kafka.consumer",
+    "quixstreams.kafka.producer",
+)
 
 
 class LogLimit(logging.Filter):
@@ -40,6 +46,7 @@ def is_news(record: logging.LogRecord) -> bool:
 
 def limit_logs() -> None:
     """Put both bounds in place."""
-    logging.getLogger("millrace.processing.handling").addFilter(LogLimit())
     for name in WHERE_KNOWN:
         logging.getLogger(name).addFilter(is_news)
+    for name in TALKATIVE:
+        logging.getLogger(name).addFilter(LogLimit())

@@ -17,6 +17,7 @@ from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.direct_results import DirectResults
 from streaming_runtime.kafka.sink import KafkaSink
+from streaming_runtime.kafka.topics import ensure_topics
 from streaming_runtime.live.hub import Hub
 from tests.core.memory import PARTITION, MemoryLog, MemoryRegistry, MemorySink
 from tests.kafka.parts import (
@@ -40,6 +41,7 @@ class Replicas(NamedTuple):
 
 @asynccontextmanager
 async def kafka_registry(settings: KafkaSettings) -> AsyncIterator[Replicas]:
+    await ensure_topics(settings)
     async with running_registry(settings) as one, running_registry(settings) as other:
         yield Replicas(one, other)
 
@@ -55,6 +57,7 @@ REGISTRIES = {"kafka": kafka_registry, "memory": memory_registry}
 
 @asynccontextmanager
 async def kafka_sink(settings: KafkaSettings) -> AsyncIterator[RecordSink]:
+    await ensure_topics(settings)
     async with running_producer(settings) as producer:
         yield KafkaSink(settings.input_topic, producer)
 
@@ -116,6 +119,7 @@ class KafkaLog:
 
 @asynccontextmanager
 async def direct_log(settings: KafkaSettings) -> AsyncIterator[WrittenLog]:
+    await ensure_topics(settings)
     async with asking_offsets(settings) as offsets, writing_results(settings) as writer:
         log = DirectResults(
             settings.results_topic,
@@ -132,6 +136,7 @@ async def direct_log(settings: KafkaSettings) -> AsyncIterator[WrittenLog]:
 
 @asynccontextmanager
 async def hub_log(settings: KafkaSettings) -> AsyncIterator[WrittenLog]:
+    await ensure_topics(settings)
     async with asking_offsets(settings) as offsets, writing_results(settings) as writer:
         hub = Hub(
             settings.results_topic,

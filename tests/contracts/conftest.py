@@ -1,5 +1,5 @@
-"""Topics of each test's own, as the tests of the Kafka library have them."""
+"""Topics of each test's own, for the adapters that need them."""
 
-from tests.kafka.conftest import settings, unmade
+from tests.kafka.conftest import unmade
 
-__all__ = ["settings", "unmade"]
+__all__ = ["unmade"]

@@ -14,10 +14,8 @@ from tests.contracts.adapters import SINKS
 
 
 @pytest.fixture(params=SINKS)
-async def sink(
-    request: pytest.FixtureRequest, settings: KafkaSettings
-) -> AsyncIterator[RecordSink]:
-    async with SINKS[request.param](settings) as sink:
+async def sink(request: pytest.FixtureRequest, unmade: KafkaSettings) -> AsyncIterator[RecordSink]:
+    async with SINKS[request.param](unmade) as sink:
         yield sink
 
 

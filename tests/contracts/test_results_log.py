@@ -19,9 +19,9 @@ START = Position(0)
 
 @pytest.fixture(params=LOGS)
 async def written(
-    request: pytest.FixtureRequest, settings: KafkaSettings
+    request: pytest.FixtureRequest, unmade: KafkaSettings
 ) -> AsyncIterator[WrittenLog]:
-    async with LOGS[request.param](settings) as written:
+    async with LOGS[request.param](unmade) as written:
         yield written
 
 

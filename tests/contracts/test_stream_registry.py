@@ -16,9 +16,9 @@ from tests.contracts.adapters import REGISTRIES, Replicas
 
 @pytest.fixture(params=REGISTRIES)
 async def registries(
-    request: pytest.FixtureRequest, settings: KafkaSettings
+    request: pytest.FixtureRequest, unmade: KafkaSettings
 ) -> AsyncIterator[Replicas]:
-    async with REGISTRIES[request.param](settings) as replicas:
+    async with REGISTRIES[request.param](unmade) as replicas:
         yield replicas
 
 

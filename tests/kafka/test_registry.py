@@ -13,7 +13,7 @@ from streaming_runtime.core.model import Incarnation, Processor, Stream, new_str
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka.entries import announcement, from_json, to_json
 from streaming_runtime.kafka.offsets import Offsets
-from streaming_runtime.kafka.registry import KafkaRegistry, RegistryReplaced
+from streaming_runtime.kafka.registry import CATCH_UP_SECONDS, KafkaRegistry, RegistryReplaced
 from streaming_runtime.kafka.topics import ensure_topics
 from tests.eventually import eventually
 from tests.kafka.parts import (
@@ -190,19 +190,22 @@ async def test_an_announcement_of_something_long_replaced_does_not_count(
 
 
 async def test_a_look_up_for_nothing_is_refused_in_time_while_kafka_does_not_answer(
-    proxied_settings: KafkaSettings, proxy: Proxy
+    proxied_settings: KafkaSettings, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert CATCH_UP_SECONDS == 6
     stream = a_stream()
     async with running_registry(proxied_settings) as registry:
         await registry.put(stream)
+        monkeypatch.setattr("streaming_runtime.kafka.registry.CATCH_UP_SECONDS", 0.5)
         proxy.switch("hole")
 
         assert await registry.get(stream.stream_id) == stream
         with pytest.raises(BrokerUnavailable):
-            async with asyncio.timeout(7):
+            async with asyncio.timeout(2):
                 await registry.get(new_stream_id())
         proxy.switch("pass")
-        async with asyncio.timeout(5):
+        monkeypatch.undo()
+        async with asyncio.timeout(6):
             assert await registry.get(new_stream_id()) is None
 
 

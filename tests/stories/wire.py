@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 SECONDS = 20.0
@@ -33,6 +33,28 @@ class Heard:
         assert problem["type"] == f"/problems/{problem['code']}"
         assert {"title", "detail", "retriable", "request_id"} <= problem.keys()
         return str(problem["code"])
+
+
+class Chunks:
+    """The body of a chunked answer out of pieces of any size."""
+
+    def __init__(self) -> None:
+        self.is_complete = False
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> bytes:
+        """Return what of the body is whole."""
+        self._rest += piece
+        body: list[bytes] = []
+        while (end := self._rest.find(b"\r\n")) >= 0:
+            size = int(self._rest[:end], 16)
+            after = end + 2 + size + 2
+            if len(self._rest) < after:
+                break
+            body.append(self._rest[end + 2 : after - 2])
+            self._rest = self._rest[after:]
+            self.is_complete = size == 0
+        return b"".join(body)
 
 
 def request(
@@ -94,6 +116,10 @@ class Wire:
             return await self.hear_some() == b""
         except ConnectionError:
             return True
+
+    def stop_reading(self) -> None:
+        """Take nothing more out of the kernel, as a program that hangs."""
+        cast(asyncio.Transport, self._writer.transport).pause_reading()
 
     def drop(self) -> None:
         """Vanish as a client does whose machine lost its network: by a reset."""

@@ -1,0 +1,141 @@
+"""Who does not read delays nobody, and is gone with all it held; who reads slowly loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+import time
+from contextlib import AsyncExitStack
+from functools import partial
+
+from tests.client import Client
+from tests.eventually import eventually, until
+from tests.product import KEY, Process
+from tests.stories.event_bytes import Event, EventBytes
+from tests.stories.figures import figures_of, leftovers_of, sockets_of
+from tests.stories.readers import Reader
+from tests.stories.wire import Chunks, Wire, request, wire
+
+HEALTHY = 20
+RECORDS = 150
+# More than our queue, our write buffer and what the kernel holds for one peer, all together.
+FILLING = "x" * 8_192
+SMALLEST_BUFFER = 4_096
+# 10 s without progress, and what a busy machine adds; counted from the last byte it took.
+GONE_SECONDS = 16.0
+PROMPT_SECONDS = 3.0
+# Above the 5 s for which a queue may stay full.
+SLOW_SECONDS = 8.0
+BYTES_PER_SECOND = 30_000
+STALLED = ("text/event-stream", "application/x-ndjson", "text/event-stream", "socket", "socket")
+
+
+async def stall(opened: AsyncExitStack, server: Process, stream: str, form: str) -> Wire:
+    """Open a reader that takes the head of its answer and never reads again."""
+    peer = await opened.enter_async_context(wire(server.url, SMALLEST_BUFFER))
+    headers = {"x-api-key": KEY, "Accept": form}
+    if form == "socket":
+        nonce = base64.b64encode(secrets.token_bytes(16)).decode()
+        headers |= {"Connection": "Upgrade", "Upgrade": "websocket"}
+        headers |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": nonce}
+    await peer.say(request("GET", f"/stream/{stream}/results", headers))
+    assert (await peer.hear_head()).status == (101 if form == "socket" else 200)
+    peer.stop_reading()
+    return peer
+
+
+async def read_promptly(client: Client, stream: str, sent: list[float]) -> float:
+    """Read all records; return the longest time from the sending of one to its result."""
+    slowest = 0.0
+    async with client.events(stream) as events:
+        number = 0
+        async for event in events:
+            if event.data:
+                assert event.json()["data"]["number"] == number
+                slowest = max(slowest, time.monotonic() - sent[number])
+                number += 1
+            if number == RECORDS:
+                break
+    return slowest
+
+
+async def send_all(client: Client, stream: str, sent: list[float]) -> None:
+    for number in range(RECORDS):
+        sent.append(time.monotonic())
+        await client.send(stream, {"number": number, "filling": FILLING})
+
+
+async def test_readers_that_never_read_delay_nobody_and_are_gone_in_time(
+    client: Client, server: Process
+) -> None:
+    stream, sent = await client.start(), list[float]()
+    sockets_before = sockets_of(server)
+    readers_before = (await figures_of(server)).value("millrace_readers")
+    async with asyncio.timeout(55), AsyncExitStack() as opened:
+        for form in STALLED:
+            await stall(opened, server, stream, form)
+        healthy = [
+            asyncio.ensure_future(read_promptly(client, stream, sent)) for _ in range(HEALTHY)
+        ]
+        await until(
+            partial(readers_of, server),
+            lambda readers: readers == readers_before + HEALTHY + len(STALLED),
+        )
+
+        await send_all(client, stream, sent)
+        begun = time.monotonic()
+        slowest = max(await asyncio.gather(*healthy))
+
+        # The peers are still there, and still do not read: the server gives them up by itself.
+        await until(partial(readers_of, server), lambda r: r <= readers_before, GONE_SECONDS)
+        took = time.monotonic() - begun
+        await eventually(lambda: not leftovers_of(server))
+    await client.http.aclose()
+    await eventually(lambda: sockets_of(server) <= sockets_before)
+
+    assert slowest < PROMPT_SECONDS
+    assert took < GONE_SECONDS
+
+
+async def readers_of(server: Process) -> float:
+    return (await figures_of(server)).value("millrace_readers")
+
+
+async def test_a_reader_that_is_too_slow_is_sent_away_and_resumes_without_loss(
+    client: Client, server: Process
+) -> None:
+    stream, sent = await client.start(), list[float]()
+    async with asyncio.timeout(55), wire(server.url, SMALLEST_BUFFER) as peer:
+        headers = {"x-api-key": KEY, "Accept": "text/event-stream"}
+        await peer.say(request("GET", f"/stream/{stream}/results", headers))
+        assert (await peer.hear_head()).status == 200
+        sending = asyncio.ensure_future(send_all(client, stream, sent))
+        events = await read_slowly(peer)
+        await sending
+
+        farewell = events[-1]
+        # A browser's parser keeps the last id: that of the bare event before the farewell.
+        reader = Reader(client, stream, farewell.id)
+        reader.results = [event.json() for event in events if event.name == "message"]
+        seen = len(reader.results)
+        await reader.sse(most=RECORDS - seen)
+
+    assert farewell.name == "slow"
+    assert farewell.retry == farewell.json()["retry_ms"]
+    assert 0 < seen < RECORDS
+    assert [result["data"]["number"] for result in reader.results] == list(range(RECORDS))
+
+
+async def read_slowly(peer: Wire) -> list[Event]:
+    """Read so slowly that the queue stays full, yet never stop; return the events with data."""
+    chunks, parser = Chunks(), EventBytes()
+    events: list[Event] = []
+    slow_until = time.monotonic() + SLOW_SECONDS
+    while not chunks.is_complete:
+        piece = await peer.hear_some(1_024)
+        assert piece, "cut off"
+        events += [event for event in parser.feed(chunks.feed(piece)) if event.data]
+        if time.monotonic() < slow_until:
+            await asyncio.sleep(len(piece) / BYTES_PER_SECOND)
+    return events
