@@ -35,7 +35,7 @@ class LiveMetrics:
 
     def __init__(self) -> None:
         # When a series was made is of use to nobody here, and would double their number.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
             self.registry.register(collector)

@@ -17,7 +17,7 @@ from litestar.types import ASGIApp
 from streaming_runtime.core.errors import ConfigurationInvalid
 from streaming_runtime.core.settings import HttpSettings
 from streaming_runtime.live.connections import Connections
-from streaming_runtime.live.stall import HttpProtocol, WebSocketProtocol
+from streaming_runtime.live.protocols import HttpProtocol, WebSocketProtocol
 
 log = logging.getLogger("millrace.live.server")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from confluent_kafka import TopicPartition
 
@@ -59,6 +59,7 @@ class Pipeline(Application):
             broker_availability_timeout=BROKERS_GONE_SECONDS,
             loglevel=None,
         )
+        self.turns = 0
         self.written = 0
         self._handling = handling
         self._lag = lag
@@ -66,7 +67,7 @@ class Pipeline(Application):
         self._stop = stop
         topic = self._topic_manager.register(RawTopic(kafka.input_topic))
         self.dataframe(topic).update(self._handle)
-        self._dataframe_registry.register_periodic_task(self._stop_if_told)
+        self._dataframe_registry.register_periodic_task(self._turn)
 
     @property
     def outstanding(self) -> int:
@@ -87,19 +88,23 @@ class Pipeline(Application):
 
     def _write(self, output: OutputRecord) -> None:
         self.written += 1
-        self._producer.produce(
+        p = self._producer
+        p._raise_for_error()
+        inner = p._producer._producer
+        kw = {} if output.partition is None else {"partition": output.partition}
+        inner.produce(
             output.topic,
             output.value,
             output.key,
-            cast(Any, output.headers),  # A header may be null in Kafka; Quix forgot.
-            output.partition,
-            output.timestamp,
-            poll_timeout=FULL_QUEUE_SECONDS,
-            buffer_error_max_tries=FULL_QUEUE_TRIES,
+            headers=output.headers,
+            timestamp=output.timestamp,
+            on_delivery=p._on_delivery,
+            **kw,
         )
         self._tally.add(output.kind, output.age_ms)
 
-    def _stop_if_told(self) -> None:
+    def _turn(self) -> None:
+        self.turns += 1
         if self._stop.is_told:
             self.stop()
 

@@ -1,4 +1,4 @@
-"""Ends a process that hangs: its deliveries stand still, or it does not leave when told to."""
+"""Ends a process that hangs: in its deliveries, in its loop, or in leaving when told to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from streaming_runtime.processing.stopping import Stop
@@ -15,13 +15,19 @@ log = logging.getLogger("millrace.processing.watchdog")
 
 # Deliveries never expire by themselves. A broker that restarts is back sooner than this.
 STALL_SECONDS = 30.0
+# Closing a client, say, may wait for a broker without an end.
+STUCK_SECONDS = 45.0
 # Told to stop, a process has 5 s; what is not acknowledged by then, the next one does again.
 LEAVE_SECONDS = 4.5
 LOOK_SECONDS = 0.25
 
 
-class Deliveries(Protocol):
+class Watched(Protocol):
     """What the watchdog asks of a pipeline, from its own thread."""
+
+    @property
+    def turns(self) -> int:
+        """Turns of its loop so far."""
 
     @property
     def written(self) -> int:
@@ -44,16 +50,20 @@ class Watchdog:
         self,
         stop: Stop,
         stall_seconds: float = STALL_SECONDS,
+        stuck_seconds: float = STUCK_SECONDS,
         leave_seconds: float = LEAVE_SECONDS,
         end: Callable[[], None] = end_process,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
-        self.watched: Deliveries | None = None
+        self.watched: Watched | None = None
         self._stop = stop
-        self._stall_seconds = stall_seconds
-        self._leave_seconds = leave_seconds
         self._end = end
         self._look_seconds = look_seconds
+        self._patience = [
+            (Standstill(stall_seconds), self._deliveries, "no delivery was acknowledged"),
+            (Standstill(stuck_seconds), self._loop, "the loop did not turn"),
+            (Standstill(leave_seconds), self._leaving, "told to stop, it could not leave"),
+        ]
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -65,29 +75,37 @@ class Watchdog:
         self._thread.join(5)
 
     def _watch(self) -> None:
-        progress: int | None = None
-        since = time.monotonic()
-        told_at: float | None = None
         while not self._is_closed.wait(self._look_seconds):
             now = time.monotonic()
-            latest = self._progress()
-            if latest is None or latest != progress:
-                progress, since = latest, now
-            elif now - since > self._stall_seconds:
-                self._give_up("no delivery was acknowledged", now - since)
-                return
-            if self._stop.is_told:
-                told_at = told_at or now
-                if now - told_at > self._leave_seconds:
-                    self._give_up("told to stop, it could not leave", now - told_at)
+            watched = self.watched
+            for standstill, progress, reason in self._patience:
+                if standstill.is_over(progress(watched), now):
+                    log.critical("ending the process", extra={"reason": reason})
+                    self._end()
                     return
 
-    def _progress(self) -> int | None:
-        """Return how many deliveries are done, or None if none is under way."""
-        watched = self.watched
+    def _deliveries(self, watched: Watched | None) -> int | None:
         outstanding = watched.outstanding if watched is not None else 0
         return watched.written - outstanding if watched is not None and outstanding else None
 
-    def _give_up(self, reason: str, seconds: float) -> None:
-        log.critical("ending the process", extra={"reason": reason, "seconds": round(seconds, 1)})
-        self._end()
+    def _loop(self, watched: Watched | None) -> int | None:
+        return watched.turns if watched is not None else None
+
+    def _leaving(self, _: Watched | None) -> bool | None:
+        return True if self._stop.is_told else None
+
+
+class Standstill:
+    """Measures for how long something has not moved; None says that nothing has to."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._progress: Hashable = None
+        self._since = 0.0
+
+    def is_over(self, progress: Hashable, now: float) -> bool:
+        """Note the progress, and say whether it has been the same for too long."""
+        if progress is None or progress != self._progress:
+            self._progress, self._since = progress, now
+            return False
+        return now - self._since > self._seconds

@@ -15,8 +15,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from local.ports import free_port
 from streaming_runtime.core.errors import ConfigurationInvalid
 from streaming_runtime.core.settings import HttpSettings
+from streaming_runtime.live import protocols
 from streaming_runtime.live import server as server_module
-from streaming_runtime.live import stall
 from streaming_runtime.live.connections import Connections
 from streaming_runtime.live.server import DrainingServer, listening
 from tests.eventually import eventually
@@ -96,7 +96,7 @@ async def test_what_is_no_http_gets_a_problem_and_is_closed() -> None:
 async def test_a_peer_that_never_reads_is_aborted_and_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stall, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(protocols, "STALL_SECONDS", 0.3)
     async with serving(flood) as (server, _, port):
         with socket.create_connection(("127.0.0.1", port)) as peer:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -110,7 +110,7 @@ async def test_a_peer_that_never_reads_is_aborted_and_leaves_nothing_behind(
 
 
 async def test_a_peer_that_reads_slowly_is_not_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stall, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(protocols, "STALL_SECONDS", 0.3)
     async with serving(flood) as (server, _, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4_096)
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -84,7 +84,7 @@ async def test_a_killed_make_leaves_nothing_running(
 ) -> None:
     data = tmp_path / "data"
     arguments = f"--port 0 --prometheus-port 0 --broker {broker} --data data"
-    command = ("make", "run", f"ARGS={arguments}", f"ROOT_PYTHON={sys.executable}")
+    command = ("make", "run", f"ARGS={arguments}", f'ROOT_PYTHON="{sys.executable}"')
     async with started(*command, cwd=tmp_path) as run:
         await run.prints("Ready after")
         pids = recorded_pids(data)

@@ -53,7 +53,10 @@ def test_a_record_arrives_as_it_is() -> None:
 
 
 def test_no_headers_are_an_empty_list() -> None:
-    assert RawTopic("input").row_deserialize(Message(None)).value.headers == []
+    row = RawTopic("input").row_deserialize(Message(None))
+
+    assert isinstance(row.value, InputRecord)
+    assert row.value.headers == []
 
 
 @pytest.mark.parametrize(
@@ -68,5 +71,6 @@ def test_headers_that_cannot_be_read_are_none_and_asked_for_once(failure: Except
 
     row = RawTopic("input").row_deserialize(message)
 
+    assert isinstance(row.value, InputRecord)
     assert row.value.headers is None
     assert message.asked == 1

@@ -18,7 +18,7 @@ from streaming_runtime.processing.watchdog import Watchdog
 class Run:
     """A pipeline that does as its test says."""
 
-    written = outstanding = 0
+    turns = written = outstanding = 0
 
     def __init__(self, act: Callable[[], None]) -> None:
         self._act = act

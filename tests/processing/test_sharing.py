@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 
 from tests.eventually import eventually
@@ -43,6 +44,28 @@ async def test_partitions_are_shared_and_those_of_one_that_stops_move_at_once(
     assert len(everything) == len(set(everything)) == 600
 
 
+async def test_those_of_one_that_freezes_move_within_fifteen_seconds_and_it_adds_nothing_later(
+    traffic: Traffic, processes: Product
+) -> None:
+    one, _ = await two_that_share(traffic, processes)
+    before = await traffic.send(*(Sent(b"%d" % n) for n in range(3_000)))
+
+    one.signal(signal.SIGSTOP)
+    frozen = time.monotonic()
+    after = await traffic.send(*(Sent(b"%d" % n) for n in range(300)))
+    results = await traffic.results_of([*before, *after], seconds=40)
+    taken_over = time.monotonic()
+    one.signal(signal.SIGCONT)
+    await eventually(lambda: partitions_of(one) in {1, 2}, 30)
+    last = await traffic.send(*(Sent(b"%d" % n) for n in range(300)))
+    await traffic.results_of(last)
+
+    assert taken_over - frozen < 15
+    assert {headers_of(result)["kind"] for result in results} == {b"result"}
+    assert seen_by_readers(await traffic.all_results()) == by_partition(before + after + last)
+    assert await one.stop() == 0
+
+
 async def test_those_of_one_that_is_killed_move_within_fifteen_seconds_and_nothing_is_missing(
     traffic: Traffic, processes: Product
 ) -> None:
@@ -56,7 +79,12 @@ async def test_those_of_one_that_is_killed_move_within_fifteen_seconds_and_nothi
 
     assert time.monotonic() - killed < 15
     assert {headers_of(result)["kind"] for result in results} == {b"result"}
+    assert seen_by_readers(await traffic.all_results()) == by_partition(before + after)
+
+
+def by_partition(sources: list[str]) -> dict[int, list[int]]:
+    """Return the offsets of what was sent, by partition, in order."""
     sent: dict[int, list[int]] = {}
-    for partition, offset in sorted(tuple(map(int, s.split("-"))) for s in [*before, *after]):
+    for partition, offset in sorted((int(p), int(o)) for p, o in (s.split("-") for s in sources)):
         sent.setdefault(partition, []).append(offset)
-    assert seen_by_readers(await traffic.all_results()) == sent
+    return sent

@@ -13,18 +13,27 @@ STALL = 0.3
 
 
 @dataclass
-class Deliveries:
+class Pipeline:
+    """What is watched; its loop turns with each look, unless it hangs."""
+
     written: int = 0
     outstanding: int = 0
+    is_hung: bool = False
+    looks: int = 0
+
+    @property
+    def turns(self) -> int:
+        self.looks += not self.is_hung
+        return self.looks
 
 
 @contextmanager
 def watching(
-    deliveries: Deliveries | None, stop: Stop | None = None, leave_seconds: float = 60
+    deliveries: Pipeline | None, stop: Stop | None = None, leave_seconds: float = 60
 ) -> Iterator[threading.Event]:
     """Give what is set when the watchdog ends the process."""
     ended = threading.Event()
-    watchdog = Watchdog(stop or Stop(), STALL, leave_seconds, ended.set, LOOK)
+    watchdog = Watchdog(stop or Stop(), STALL, STALL, leave_seconds, ended.set, LOOK)
     watchdog.watched = deliveries
     watchdog.start()
     try:
@@ -34,12 +43,12 @@ def watching(
 
 
 def test_deliveries_that_stand_still_end_the_process() -> None:
-    with watching(Deliveries(written=5, outstanding=5)) as ended:
+    with watching(Pipeline(written=5, outstanding=5)) as ended:
         assert ended.wait(10)
 
 
 def test_deliveries_that_go_on_do_not_however_many_are_outstanding() -> None:
-    deliveries = Deliveries(written=10_000, outstanding=9_000)
+    deliveries = Pipeline(written=10_000, outstanding=9_000)
 
     with watching(deliveries) as ended:
         for _ in range(int(3 * STALL / LOOK)):
@@ -48,7 +57,7 @@ def test_deliveries_that_go_on_do_not_however_many_are_outstanding() -> None:
 
 
 def test_writing_more_is_not_taken_for_delivering() -> None:
-    deliveries = Deliveries(written=5, outstanding=5)
+    deliveries = Pipeline(written=5, outstanding=5)
 
     with watching(deliveries) as ended:
         while not ended.wait(LOOK):
@@ -58,9 +67,18 @@ def test_writing_more_is_not_taken_for_delivering() -> None:
 
 
 def test_nothing_to_deliver_is_no_stall() -> None:
-    with watching(Deliveries(written=5)) as idle, watching(None) as between_runs:
+    with watching(Pipeline(written=5)) as idle, watching(None) as between_runs:
         assert not idle.wait(2 * STALL)
         assert not between_runs.is_set()
+
+
+def test_a_loop_that_does_not_turn_ends_the_process() -> None:
+    pipeline = Pipeline()
+
+    with watching(pipeline) as ended:
+        assert not ended.wait(2 * STALL)
+        pipeline.is_hung = True
+        assert ended.wait(10)
 
 
 def test_who_is_told_to_stop_and_stays_is_ended() -> None:

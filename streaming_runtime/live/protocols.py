@@ -1,13 +1,16 @@
-"""Peers that stopped reading: their sockets are aborted, and the kernel keeps nothing of them."""
+"""uvicorn's protocols with what they lack: a peer that stopped reading is cut off for good."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from streaming_runtime.live.gathering import GatheringTransport
 
 STALL_SECONDS = 10.0
 # Linger on, for 0 s: closing sends a reset and frees the send buffer. Without it the kernel keeps
@@ -61,7 +64,12 @@ class _StallAbort(asyncio.Protocol):
 
 
 class HttpProtocol(_StallAbort, HttpToolsProtocol):
-    """HTTP/1.1 with stall abort, and with our own words for what cannot be parsed."""
+    """HTTP/1.1 with gathered writes, stall abort, and our own words for what cannot be parsed."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A WebSocket that the connection is upgraded to gets this transport too.
+        gathering = GatheringTransport(cast(asyncio.Transport, transport), self.loop)
+        super().connection_made(cast(asyncio.Transport, gathering))
 
     def handle_websocket_upgrade(self) -> None:
         self._forget_stall()  # The transport goes to another protocol object.
