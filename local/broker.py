@@ -24,7 +24,7 @@ from local.broker_config import (
     logging_properties,
     server_properties,
 )
-from local.broker_probe import serves
+from local.broker_probe import serving_cluster
 from local.children import (
     KILL_SECONDS,
     die_with_parent,
@@ -271,7 +271,8 @@ class Broker:
             ) from None
 
     async def _until_ready(self, node: Node) -> None:
-        while not await serves(HOST, node.port):
+        ours = _cluster_of(self.directory / "meta.properties")
+        while await serving_cluster(HOST, node.port) != ours:
             if self._process is None or self._process.returncode is not None:
                 raise BrokerFailed(
                     f"the broker ended while starting: {await self.wait()}; {self.report()}"
@@ -295,6 +296,11 @@ class Broker:
                 start_new_session=True,  # Ctrl-C at the terminal reaches only the supervisor.
                 preexec_fn=die_with_parent(),
             )
+
+
+def _cluster_of(identity: Path) -> str:
+    lines = identity.read_text(encoding="utf-8").splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
 
 
 def _port(value: object) -> int:

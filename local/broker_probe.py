@@ -1,30 +1,57 @@
-"""Asks a broker whether it serves, in the few bytes that needs. Standard library only."""
+"""Asks whose broker serves at a port, in the few bytes that needs. Standard library only."""
 
 import asyncio
+import io
 import struct
 
 ANSWER_SECONDS = 2.0
+MAX_ANSWER_BYTES = 64 * 1024
 _METADATA_REQUEST = 3
+_VERSION = 2
 _CORRELATION = 9_092  # Comes back in an answer, so what is none is told apart.
 
 
-async def serves(host: str, port: int) -> bool:
-    """Return whether a Kafka broker there answers a metadata request and counts itself in.
+async def serving_cluster(host: str, port: int) -> str:
+    """Return the id of the cluster whose broker answers there; empty if none is in service.
 
-    A broker that listens may still be fenced; then it is missing in its own answer.
+    A broker that listens may still be fenced; then it is missing in its own answer. That somebody
+    answers does not mean that it is ours: another one may have taken the port a moment before.
 
-    Source:  Kafka protocol, Metadata request and response version 1.
+    Source:  Kafka protocol, Metadata request and response version 2.
     """
-    header = struct.pack(">hhih", _METADATA_REQUEST, 1, _CORRELATION, -1)
-    request = header + struct.pack(">i", 0)
+    no_client, no_topics = -1, 0
+    head = struct.pack(">hhih", _METADATA_REQUEST, _VERSION, _CORRELATION, no_client)
+    request = head + struct.pack(">i", no_topics)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 writer.write(struct.pack(">i", len(request)) + request)
-                _, correlation, brokers = struct.unpack(">iii", await reader.readexactly(12))
+                (length,) = struct.unpack(">i", await reader.readexactly(4))
+                return _cluster(await reader.readexactly(length)) if _is_sane(length) else ""
             finally:
                 writer.close()
-    except (OSError, EOFError, TimeoutError):
-        return False
-    return bool(correlation == _CORRELATION and brokers >= 1)
+    except (OSError, EOFError, struct.error, UnicodeDecodeError):
+        return ""
+
+
+def _is_sane(length: int) -> bool:
+    return 0 < length <= MAX_ANSWER_BYTES
+
+
+def _cluster(answer: bytes) -> str:
+    body = io.BytesIO(answer)
+    correlation, brokers = struct.unpack(">ii", body.read(8))
+    if correlation != _CORRELATION or brokers < 1:
+        return ""
+    for _ in range(brokers):
+        body.read(4)  # Its node id.
+        _text(body)  # Its host.
+        body.read(4)  # Its port.
+        _text(body)  # Its rack.
+    return _text(body)
+
+
+def _text(body: io.BytesIO) -> str:
+    (length,) = struct.unpack(">h", body.read(2))
+    return body.read(max(length, 0)).decode()

@@ -11,7 +11,7 @@ from local.http_get import NoAnswer, get
 from local.metrics import MetricsPage
 from local.options import Options
 from local.ports import LOOPBACK, free_port, is_taken, obstacle
-from local.progress import Ticking, say, warn
+from local.progress import Ticking, printable, say, warn
 from local.run_directory import RunDirectory
 from local.supervised import ChildFailed, Supervised
 from local.welcome import welcome
@@ -19,8 +19,8 @@ from local.welcome import welcome
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.05
 PROCESSING_GRACE_SECONDS = 10.0
-NO_PARTITIONS = b"\nmillrace_processing_partitions 0"
 API_GRACE_SECONDS = 5.0  # On top of its draining.
+NO_PARTITIONS = b"\nmillrace_processing_partitions 0"
 COMMANDS = {
     "api": ["-m", "streaming_runtime.live"],
     "processing": ["-m", "streaming_runtime.processing"],
@@ -226,7 +226,10 @@ class Product:
 
 
 def _named(body: bytes) -> str:
+    """Return the parts that are not ready, each with its reason."""
     try:
-        return json.dumps(json.loads(body))[:70]
-    except ValueError:
+        parts = json.loads(body)["parts"].items()
+    except (ValueError, KeyError, TypeError, AttributeError):
         return "not ready"
+    reasons = (f"{name}: {state}" for name, state in parts if state != "ok")
+    return printable(", ".join(reasons)) or "not ready"

@@ -9,6 +9,7 @@ LOOPBACK = "127.0.0.1"
 # free now is not taken by somebody's client a moment later.
 FIRST, LAST = 20_000, 32_000
 TRIES = 200
+HIGHEST = 65_535
 
 
 def obstacle(port: int, host: str = LOOPBACK) -> OSError | None:
@@ -40,7 +41,7 @@ def free_port(*preferred: int) -> int:
     Raises:  OSError if hundreds of tries find none.
     """
     for port in preferred:
-        if port and is_free(port):
+        if 0 < port <= HIGHEST and is_free(port):
             return port
     for _ in range(TRIES):
         port = random.randrange(FIRST, LAST)

@@ -27,7 +27,8 @@ def warn(text: str) -> None:
 def printable(text: str) -> str:
     """Escape what would steer a terminal: logs hold words of clients."""
     return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in text
+        character if character.isprintable() else repr(character)[1:-1]
+        for character in text.expandtabs(4)
     )
 
 

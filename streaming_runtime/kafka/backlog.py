@@ -36,7 +36,7 @@ class Backlog:
                 self._load.release(1, record.size)
                 continue
             send(record)
-            pass
+            loop.call_at(deadline, _time_out, record)
 
     def clear(self) -> None:
         """Refuse all."""

@@ -24,11 +24,8 @@ from streaming_runtime.kafka.load import Load
 Headers = Sequence[tuple[str, bytes]]
 Place = tuple[str, int]
 
-# What a record has beside its bytes, and what a batch has before its first record, rounded up.
-RECORD_OVERHEAD = 40
-HEADER_OVERHEAD = 12
+# What a batch has before its first record, rounded up.
 BATCH_OVERHEAD = 128
-
 HASHED_KEYS = 16_384
 
 

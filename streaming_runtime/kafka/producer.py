@@ -14,19 +14,16 @@ from aiokafka.errors import KafkaError
 
 from streaming_runtime.core.errors import BrokerUnavailable, StreamingError
 from streaming_runtime.kafka.backlog import Backlog
-from streaming_runtime.kafka.batches import (
-    HEADER_OVERHEAD,
-    RECORD_OVERHEAD,
-    BatchingProducer,
-    Headers,
-    Pending,
-)
+from streaming_runtime.kafka.batches import BatchingProducer, Headers, Pending
 from streaming_runtime.kafka.clients import SEND_SECONDS, START_SECONDS, STOP_SECONDS
 from streaming_runtime.kafka.internals import ProducerInternals, start
 from streaming_runtime.kafka.load import Load
 
 log = logging.getLogger("millrace.kafka.producer")
 
+# What Kafka stores beside the bytes of a record and of each header, rounded up.
+RECORD_OVERHEAD = 40
+HEADER_OVERHEAD = 12
 FIRST_RETRY_SECONDS = 0.1
 # With the 3 s after which aiokafka gives up a connection this makes 5 s from the cluster's return.
 MAX_RETRY_SECONDS = 1.0

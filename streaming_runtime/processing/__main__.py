@@ -63,7 +63,7 @@ def _process(environ: Mapping[str, str], stop: Stop) -> bool:
             return None
         destinations = Destinations.of(kafka, topics)
         handling = Handling(destinations, Catalog(), _now_ms)
-        return Pipeline(kafka, processing, handling, lag, tally, stop, topics.max_bytes)
+        return Pipeline(kafka, processing, handling, lag, tally, stop, topics)
 
     watchdog = Watchdog(stop)
     watchdog.start()

@@ -7,6 +7,7 @@ from typing import Any
 from confluent_kafka.admin import AdminClient
 
 from streaming_runtime.core.settings import KafkaSettings
+from streaming_runtime.processing.topics import Topics
 
 CLIENT_ID = "millrace-processing"
 EXACTLY_ONCE = "exactly-once"
@@ -24,6 +25,7 @@ REQUEST_MS = 10_000
 COMMIT_SECONDS = 0.2
 # Readers see a result at its commit, so here the interval is latency.
 TRANSACTIONAL_COMMIT_SECONDS = 0.05
+BATCH_BYTES = 1 << 20
 QUEUED_RECORDS = 20_000
 QUEUED_KIB = 64 << 10
 
@@ -72,7 +74,7 @@ def consumer_options(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
-def producer_options(settings: KafkaSettings, guarantee: str, max_bytes: int) -> dict[str, Any]:
+def producer_options(settings: KafkaSettings, guarantee: str, topics: Topics) -> dict[str, Any]:
     """Return what Quix's producer is told.
 
     Shape:   results land contiguously and in order, or not at all: nothing expires one by one,
@@ -88,10 +90,12 @@ def producer_options(settings: KafkaSettings, guarantee: str, max_bytes: int) ->
         "acks": "all",
         "enable.idempotence": True,
         "max.in.flight.requests.per.connection": 5,
+        # With none each record wakes librdkafka's thread, which costs half as much CPU again.
         "linger.ms": 1,
-        "batch.size": 1 << 20,
+        # A topic's limit is for a batch.
+        "batch.size": min(BATCH_BYTES, topics.max_result_bytes, topics.max_dead_letter_bytes),
         "batch.num.messages": 10_000,
-        "message.max.bytes": max_bytes,
+        "message.max.bytes": max(topics.max_result_bytes, topics.max_dead_letter_bytes),
         "queue.buffering.max.messages": QUEUED_RECORDS,
         "queue.buffering.max.kbytes": QUEUED_KIB,
         "compression.type": "none",

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from streaming_runtime.core.model import STREAM_ID
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.processing.catalog import Catalog
 from streaming_runtime.processing.dead_letters import dead_letter
@@ -27,7 +28,7 @@ TRYING_SECONDS = 0.5
 MAX_PARTS = 9_999  # A source has four digits for them.
 # A result's key and headers, and what Kafka puts around a batch.
 RESULT_ENVELOPE_BYTES = 1_024
-STREAM_KEY = re.compile(rb"[A-Za-z0-9_-]{22}")
+STREAM_KEY = re.compile(STREAM_ID.pattern.encode())
 END = b"null"
 NOBODY = "The key is not a stream id, so nobody waits for a result"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from confluent_kafka import TopicPartition
 
@@ -15,6 +15,7 @@ from streaming_runtime.processing.quix import Application, ConnectionConfig
 from streaming_runtime.processing.raw_topic import RawTopic
 from streaming_runtime.processing.records import InputRecord, OutputRecord
 from streaming_runtime.processing.stopping import Stop
+from streaming_runtime.processing.topics import Topics
 
 # Commits are looked for after each poll, so an idle topic's last records wait for one poll.
 POLL_SECONDS = 0.1
@@ -41,7 +42,7 @@ class Pipeline(Application):
         lag: Lag,
         tally: Tally,
         stop: Stop,
-        max_bytes: int,
+        topics: Topics,
     ) -> None:
         super().__init__(
             broker_address=ConnectionConfig(
@@ -53,7 +54,7 @@ class Pipeline(Application):
             commit_interval=clients.commit_seconds(processing.guarantee),
             consumer_poll_timeout=POLL_SECONDS,
             consumer_extra_config=clients.consumer_options(kafka),
-            producer_extra_config=clients.producer_options(kafka, processing.guarantee, max_bytes),
+            producer_extra_config=clients.producer_options(kafka, processing.guarantee, topics),
             processing_guarantee=_guarantee(processing),
             state_dir=processing.state_dir,
             broker_availability_timeout=BROKERS_GONE_SECONDS,
@@ -88,18 +89,15 @@ class Pipeline(Application):
 
     def _write(self, output: OutputRecord) -> None:
         self.written += 1
-        p = self._producer
-        p._raise_for_error()
-        inner = p._producer._producer
-        kw = {} if output.partition is None else {"partition": output.partition}
-        inner.produce(
+        self._producer.produce(
             output.topic,
             output.value,
             output.key,
-            headers=output.headers,
-            timestamp=output.timestamp,
-            on_delivery=p._on_delivery,
-            **kw,
+            cast(Any, output.headers),  # A header may be null in Kafka; Quix forgot.
+            output.partition,
+            output.timestamp,
+            poll_timeout=FULL_QUEUE_SECONDS,
+            buffer_error_max_tries=FULL_QUEUE_TRIES,
         )
         self._tally.add(output.kind, output.age_ms)
 

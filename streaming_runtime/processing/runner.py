@@ -65,7 +65,10 @@ class Runner:
             if pipeline is not None:
                 self._watch(pipeline)
         except FAILURES as exc:
-            log.error("stopped; starting again from the last commit", extra={"reason": repr(exc)})
+            log.error(
+                "the pipeline failed; what is not committed will be done again",
+                extra={"reason": repr(exc), "cause": exc.__cause__ and repr(exc.__cause__)},
+            )
             return False
         finally:
             # librdkafka's threads live until Python lets go of the clients, which are in a cycle.

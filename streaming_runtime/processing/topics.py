@@ -36,10 +36,6 @@ class Topics(NamedTuple):
     max_result_bytes: int
     max_dead_letter_bytes: int
 
-    @property
-    def max_bytes(self) -> int:
-        return max(self.max_result_bytes, self.max_dead_letter_bytes)
-
 
 def await_topics(
     admin: AdminClient, settings: KafkaSettings, stop: Stop, within_seconds: float = WITHIN_SECONDS

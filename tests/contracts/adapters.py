@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
@@ -106,6 +107,27 @@ class KafkaLog:
         self, stream: Stream, source: int, *, part: int | None = None, kind: Kind = "result"
     ) -> None:
         await self._writer.result(stream, b'{"n":%d}' % source, source, part, kind.encode())
+
+    async def write_transaction(
+        self, stream: Stream, sources: Sequence[int], *, is_committed: bool
+    ) -> None:
+        """Append results as an exactly-once engine does, and end with one or the other marker."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.broker,
+            transactional_id=f"{self._settings.topic_prefix}{new_stream_id()}",
+        )
+        await producer.start()
+        try:
+            await producer.begin_transaction()
+            writer = ResultsWriter(self._settings, producer, self.partition)
+            for source in sources:
+                await writer.result(stream, b'{"n":%d}' % source, source)
+            if is_committed:
+                await producer.commit_transaction()
+            else:
+                await producer.abort_transaction()
+        finally:
+            await producer.stop()
 
     async def forget_before(self, offset: int) -> None:
         place = TopicPartition(self._settings.results_topic, self.partition)

@@ -12,7 +12,14 @@ from streaming_runtime.core.model import Height, Kind, Position, Stream
 from streaming_runtime.core.ports import Bounds, ResultsLog
 from streaming_runtime.core.results import EncodedResult
 from streaming_runtime.core.settings import KafkaSettings
-from tests.contracts.adapters import INCARNATION, LOGS, WAITING_LOGS, WrittenLog, stream_of
+from tests.contracts.adapters import (
+    INCARNATION,
+    LOGS,
+    WAITING_LOGS,
+    KafkaLog,
+    WrittenLog,
+    stream_of,
+)
 
 START = Position(0)
 
@@ -226,3 +233,21 @@ async def test_an_interrupted_feed_waits_no_more_and_still_hands_out_what_is_the
             await asyncio.sleep(0.01)
 
     assert sources(found) == ["0"]
+
+
+@pytest.mark.parametrize("written", WAITING_LOGS, indirect=True)
+async def test_only_committed_results_are_read_and_markers_are_passed(written: WrittenLog) -> None:
+    assert isinstance(written, KafkaLog)
+    stream = stream_of(written)
+    await written.write_transaction(stream, [0, 1], is_committed=True)
+    await written.write_transaction(stream, [2], is_committed=False)
+    await written.write_transaction(stream, [2, 3], is_committed=True)
+    bounds = await written.log.bounds(written.partition)
+
+    results = await read(written.log, stream, START, bounds.end)
+    tip = await written.log.tip(written.partition)
+
+    assert bounds == Bounds(0, 8)
+    assert sources(results) == ["0", "1", "2", "3"]
+    assert [result.entry.offset for result in results] == [0, 1, 5, 6]
+    assert tip == Position(8, Height(3))

@@ -103,7 +103,8 @@ async def test_a_record_too_large_is_refused_and_costs_the_others_nothing(
     settings: KafkaSettings,
 ) -> None:
     large = b"x" * MAX_BATCH_BYTES
-    async with running_producer(settings) as producer:
+    load = Load()
+    async with running_producer(settings, load) as producer:
         before = await producer.send(settings.input_topic, KEY, b"before", [])
         current = producer._current
         with pytest.raises(RecordTooLarge):
@@ -112,6 +113,7 @@ async def test_a_record_too_large_is_refused_and_costs_the_others_nothing(
 
         assert producer._current is current
     assert after.offset == before.offset + 1
+    assert (load.records, load.bytes) == (0, 0)
 
 
 async def test_after_a_batch_that_the_broker_refused_the_next_send_works(

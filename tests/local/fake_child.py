@@ -23,7 +23,10 @@ def page() -> bytes:
 class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = page() if self.path == "/metrics" else json.dumps(dict(os.environ)).encode()
-        self.send_response(200)
+        is_ready = os.environ.get("FAKE_API") != "unready" or self.path == "/metrics"
+        if not is_ready:
+            body = json.dumps({"parts": {"producer": "ok", "results": "behind"}}).encode()
+        self.send_response(200 if is_ready else 503)
         self.end_headers()
         self.wfile.write(body)
 

@@ -13,9 +13,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from local import broker as broker_module
 from local import broker_config
 from local.broker import Broker, BrokerFailed
-from local.broker_probe import serves
+from local.broker_probe import serving_cluster
 from local.children import command_line
 from local.ports import free_port, is_free
 from tests.eventually import eventually
@@ -110,7 +111,7 @@ async def test_what_a_kill_while_formatting_left_heals_by_itself(tmp_path: Path)
     (tmp_path / "data").mkdir()
 
     async with running(tmp_path) as broker:
-        assert await serves("127.0.0.1", broker.port)
+        assert await serving_cluster("127.0.0.1", broker.port)
 
 
 async def test_records_without_any_identity_are_never_formatted_over(tmp_path: Path) -> None:
@@ -147,7 +148,22 @@ async def test_a_broker_left_behind_is_stopped_first_and_a_taken_port_passed_ove
             async with running(directory, port) as broker:
                 assert await left_behind.wait() in {"exit code 143", "killed by SIGTERM"}
                 assert broker.port != port
-                assert await serves("127.0.0.1", broker.port)
+                assert await serving_cluster("127.0.0.1", broker.port)
+
+
+async def test_somebody_elses_broker_that_took_the_port_meanwhile_is_not_taken_for_ours(
+    directory: Path, broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = int(broker.rpartition(":")[2])
+    # As if it had still been free when we looked.
+    ports = iter([taken, free_port(), free_port(), free_port()])
+    monkeypatch.setattr(broker_module, "free_port", lambda *_: next(ports))
+
+    async with running(directory) as ours:
+        assert ours.port != taken
+        assert await serving_cluster("127.0.0.1", ours.port) != (
+            await serving_cluster("127.0.0.1", taken)
+        )
 
 
 async def test_a_port_that_was_insisted_on_and_is_taken_is_refused(directory: Path) -> None:

@@ -4,9 +4,12 @@ import signal
 import socket
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from local.composition import Product
 from local.http_get import get
+from local.options import read
 from local.ports import is_free
 from tests.eventually import eventually
 from tests.local.processes import Run, all_gone, command, product, recorded_pids, started
@@ -188,6 +191,20 @@ async def test_a_data_directory_that_cannot_be_written_is_refused(tmp_path: Path
     assert "Traceback" not in run.printed
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("localhost", "http://localhost:8080"),
+        ("0.0.0.0", "http://127.0.0.1:8080"),
+        ("::", "http://[::1]:8080"),
+        ("::1", "http://[::1]:8080"),
+    ],
+)
+def test_the_address_that_is_shown_can_be_typed_in_a_browser(host: str, url: str) -> None:
+    assert Product(read(["--host", host], {"API_KEY": "k"}, {})).url == url
+
+
 async def test_a_crash_of_the_embedded_broker_ends_the_run_with_the_reason(tmp_path: Path) -> None:
     data = tmp_path / "with spaces"
     with socket.socket() as usual:
@@ -207,3 +224,13 @@ async def test_a_crash_of_the_embedded_broker_ends_the_run_with_the_reason(tmp_p
             assert "taken" not in run.printed
             assert "The broker ended by itself: killed by SIGKILL" in run.printed
             assert f"{data}/kafka/broker.log, ends with" in run.printed
+
+
+async def test_a_run_that_does_not_get_ready_ends_with_the_parts_that_are_not(
+    tmp_path: Path, broker: str
+) -> None:
+    variables = {"FAKE_API": "unready", "FAKE_READY_SECONDS": "2"}
+    async with product(tmp_path, "--broker", broker, **variables) as run:
+        assert await run.ended() == 1
+
+    assert "Not ready after 2 s: results: behind; logs are in" in run.printed

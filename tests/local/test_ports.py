@@ -41,4 +41,4 @@ def test_the_first_free_one_of_the_wanted_is_chosen(taken: int) -> None:
 
 
 def test_where_none_of_the_wanted_is_free_another_is_found(taken: int) -> None:
-    assert FIRST <= free_port(taken) < LAST
+    assert FIRST <= free_port(taken, 65_536) < LAST

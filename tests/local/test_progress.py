@@ -81,4 +81,5 @@ def test_when_nobody_reads_any_more_the_program_goes_on(tmp_path: Path) -> None:
 
 def test_words_of_clients_cannot_steer_the_terminal() -> None:
     assert printable("a\x1b[2Jb\r\nc\u202e") == "a\\x1b[2Jb\\r\\nc\\u202e"
+    assert printable("\tat line") == "    at line"
     assert printable("Grüße 日本 ok") == "Grüße 日本 ok"

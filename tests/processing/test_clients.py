@@ -6,13 +6,15 @@ from confluent_kafka import Consumer, Producer
 
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.processing import clients
+from streaming_runtime.processing.topics import Topics
 from streaming_runtime.processing.watchdog import STALL_SECONDS
 
 KAFKA = KafkaSettings("127.0.0.1:1", "plaintext", "t.", 3)
+TOPICS = Topics(3, 2 << 20, 3 << 20)
 
 
 def test_results_never_expire_one_by_one_and_leave_no_hole() -> None:
-    options = clients.producer_options(KAFKA, "at-least-once", 1 << 20)
+    options = clients.producer_options(KAFKA, "at-least-once", TOPICS)
 
     assert options["message.timeout.ms"] == 0
     assert options["enable.gapless.guarantee"] is True
@@ -35,7 +37,7 @@ def test_the_watchdog_speaks_before_the_group_gives_up() -> None:
 
 
 def test_only_what_is_committed_is_read_and_a_transaction_dies_soon() -> None:
-    options = clients.producer_options(KAFKA, "exactly-once", 1 << 20)
+    options = clients.producer_options(KAFKA, "exactly-once", TOPICS)
 
     assert clients.consumer_options(KAFKA)["isolation.level"] == "read_committed"
     assert options["transaction.timeout.ms"] <= 15_000
@@ -45,7 +47,7 @@ def test_only_what_is_committed_is_read_and_a_transaction_dies_soon() -> None:
 
 def test_queues_are_bounded_and_latency_is_not_left_to_a_default() -> None:
     consumer = clients.consumer_options(KAFKA)
-    producer = clients.producer_options(KAFKA, "at-least-once", 1 << 20)
+    producer = clients.producer_options(KAFKA, "at-least-once", TOPICS)
 
     assert producer["queue.buffering.max.messages"] <= 100_000
     assert producer["queue.buffering.max.kbytes"] <= 128 << 10
@@ -56,9 +58,17 @@ def test_queues_are_bounded_and_latency_is_not_left_to_a_default() -> None:
     assert producer["reconnect.backoff.max.ms"] <= 1_000
 
 
+def test_no_batch_is_larger_than_any_topic_takes() -> None:
+    small = clients.producer_options(KAFKA, "at-least-once", Topics(3, 20_000, 3 << 20))
+    large = clients.producer_options(KAFKA, "at-least-once", TOPICS)
+
+    assert (small["batch.size"], small["message.max.bytes"]) == (20_000, 3 << 20)
+    assert large["batch.size"] <= TOPICS.max_result_bytes
+
+
 def test_librdkafka_knows_every_one_of_them() -> None:
     for guarantee in ("at-least-once", "exactly-once"):
-        options = clients.producer_options(KAFKA, guarantee, 1 << 20)
+        options = clients.producer_options(KAFKA, guarantee, TOPICS)
         if guarantee == "exactly-once":
             options["transactional.id"] = "t"
         Producer(options)

@@ -1,4 +1,4 @@
-"""Two processes, their partitions, and what a reader sees when one of them goes."""
+"""Several processes, their partitions, and what a reader sees when one of them goes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,24 @@ def partitions_of(process: Process) -> float:
     return metric(int(process.url.rpartition(":")[2]), "millrace_processing_partitions")
 
 
-async def two_that_share(traffic: Traffic, processes: Product) -> tuple[Process, Process]:
-    one, other = (processes.processing(**traffic.environ) for _ in range(2))
-    await asyncio.gather(one.start(), other.start())
-    await eventually(lambda: {partitions_of(one), partitions_of(other)} == {1, 2}, 30)
-    return one, other
+async def sharing(count: int, traffic: Traffic, processes: Product) -> list[Process]:
+    """Start so many processes, and wait until each has partitions."""
+    made = [processes.processing(**traffic.environ) for _ in range(count)]
+    await asyncio.gather(*(process.start() for process in made))
+    total = traffic.settings.partitions
+
+    def is_shared() -> bool:
+        shares = [partitions_of(process) for process in made]
+        return 0 not in shares and sum(shares) == total
+
+    await eventually(is_shared, 30)
+    return made
 
 
 async def test_partitions_are_shared_and_those_of_one_that_stops_move_at_once(
     traffic: Traffic, processes: Product
 ) -> None:
-    one, other = await two_that_share(traffic, processes)
+    one, other = await sharing(2, traffic, processes)
     await traffic.results_of(await traffic.send(*(Sent(b"%d" % n) for n in range(300))))
 
     started = time.monotonic()
@@ -44,42 +51,29 @@ async def test_partitions_are_shared_and_those_of_one_that_stops_move_at_once(
     assert len(everything) == len(set(everything)) == 600
 
 
-async def test_those_of_one_that_freezes_move_within_fifteen_seconds_and_it_adds_nothing_later(
+async def test_those_of_killed_and_frozen_ones_move_within_fifteen_seconds_and_none_is_missing(
     traffic: Traffic, processes: Product
 ) -> None:
-    one, _ = await two_that_share(traffic, processes)
+    killed, frozen, third = await sharing(3, traffic, processes)
     before = await traffic.send(*(Sent(b"%d" % n) for n in range(3_000)))
 
-    one.signal(signal.SIGSTOP)
-    frozen = time.monotonic()
-    after = await traffic.send(*(Sent(b"%d" % n) for n in range(300)))
-    results = await traffic.results_of([*before, *after], seconds=40)
+    frozen.signal(signal.SIGSTOP)
+    await killed.kill()
+    gone = time.monotonic()
+    during = await traffic.send(*(Sent(b"%d" % n) for n in range(300)))
+    results = await traffic.results_of([*before, *during], seconds=40)
     taken_over = time.monotonic()
-    one.signal(signal.SIGCONT)
-    await eventually(lambda: partitions_of(one) in {1, 2}, 30)
-    last = await traffic.send(*(Sent(b"%d" % n) for n in range(300)))
-    await traffic.results_of(last)
-
-    assert taken_over - frozen < 15
-    assert {headers_of(result)["kind"] for result in results} == {b"result"}
-    assert seen_by_readers(await traffic.all_results()) == by_partition(before + after + last)
-    assert await one.stop() == 0
-
-
-async def test_those_of_one_that_is_killed_move_within_fifteen_seconds_and_nothing_is_missing(
-    traffic: Traffic, processes: Product
-) -> None:
-    one, _ = await two_that_share(traffic, processes)
-    before = await traffic.send(*(Sent(b"%d" % n) for n in range(3_000)))
-
-    await one.kill()
-    killed = time.monotonic()
+    # Thawed, it still believes in its partition, and adds to the log what it had in hand.
+    frozen.signal(signal.SIGCONT)
+    await eventually(lambda: partitions_of(third) < 3, 30)
     after = await traffic.send(*(Sent(b"%d" % n) for n in range(300)))
-    results = await traffic.results_of([*before, *after], seconds=40)
+    await traffic.results_of(after)
 
-    assert time.monotonic() - killed < 15
+    assert taken_over - gone < 15
     assert {headers_of(result)["kind"] for result in results} == {b"result"}
-    assert seen_by_readers(await traffic.all_results()) == by_partition(before + after)
+    sent = by_partition(before + during + after)
+    assert seen_by_readers(await traffic.all_results()) == sent
+    assert await frozen.stop() == 0
 
 
 def by_partition(sources: list[str]) -> dict[int, list[int]]:

@@ -14,14 +14,15 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.client import Client, frame
+from tests.client import Client, Json, frame
 from tests.product import Process, product
-from tests.stories.event_bytes import Event, EventBytes
+from tests.stories.event_bytes import EventBytes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PER_SECOND = 10
-BURST = 15
+# So few that a busy machine's pauses refill next to nothing.
+PER_SECOND = 2
+BURST = 12
 READERS = 3
 # Each story spends the budget of tenants of its own.
 KEYS = [f"limits-key-{number:02d}-0123456789" for number in range(30)]
@@ -74,13 +75,25 @@ async def use_up(client: Client) -> httpx.Response:
     return answer
 
 
+async def refusal(client: Client, path: str, accept: str) -> tuple[httpx.Response, bytes]:
+    """Ask for results with nothing left; return the answer and its first bytes."""
+    async with asyncio.timeout(20):
+        while True:
+            await use_up(client)
+            async with client.http.stream("GET", path, headers={"accept": accept}) as answer:
+                first = await anext(answer.aiter_raw(), b"")
+            # A slow machine may have given the time in which one more is let in.
+            if b"rate-limited" in first:
+                return answer, first
+
+
 async def test_a_refusal_says_when_to_come_back_and_that_moment_holds(client: Client) -> None:
     refused = await use_up(client)
 
     assert (refused.status_code, refused.json()["code"]) == (429, "rate-limited")
     assert refused.json()["retriable"] is True
     assert refused.headers["content-type"] == "application/problem+json"
-    assert refused.headers["ratelimit-policy"] == f'"requests";q={BURST};w=2'
+    assert refused.headers["ratelimit-policy"] == f'"requests";q={BURST};w=6'
     assert STATE.fullmatch(refused.headers["ratelimit"])
     seconds = refused.headers["retry-after"]
     assert re.fullmatch(r"[1-9]\d*", seconds)
@@ -127,22 +140,22 @@ async def test_one_tenant_at_its_limit_does_not_touch_another(
 ) -> None:
     await use_up(client)
 
-    answers = [await look(neighbour) for _ in range(BURST - 1)]
+    answers = [await look(neighbour) for _ in range(BURST)]
 
     assert {answer.status_code for answer in answers} == {200}
-    assert (await look(client)).status_code == 429
+    first = STATE.fullmatch(answers[0].headers["ratelimit"])
+    assert first is not None and int(first[1]) == BURST - 1
 
 
 async def test_an_event_source_that_is_refused_comes_back(client: Client) -> None:
     stream = await client.start()
     path = f"/stream/{stream}/results"
-    await use_up(client)
 
-    refused = await client.http.get(path, headers={"accept": "text/event-stream"})
-    strict = await client.http.get(f"{path}?strict=1", headers={"accept": "text/event-stream"})
-    page = await client.http.get(path, headers={"accept": "application/json"})
+    refused, told = await refusal(client, path, "text/event-stream")
+    strict, _ = await refusal(client, f"{path}?strict=1", "text/event-stream")
+    page, _ = await refusal(client, path, "application/json")
 
-    [event] = events_of(refused)
+    [event] = EventBytes().feed(told)
     assert refused.status_code == 200
     assert refused.headers["content-type"] == "text/event-stream"
     assert event.name == "error"
@@ -151,25 +164,25 @@ async def test_an_event_source_that_is_refused_comes_back(client: Client) -> Non
     assert "retry-after" not in refused.headers
     assert (strict.status_code, page.status_code) == (429, 429)
     assert int(strict.headers["retry-after"]) >= 1
-    # After the time it was told to wait, a browser's next try is let in.
+    # After the time it is told to wait, a browser's next try is let in.
+    await use_up(client)
     await asyncio.sleep(event.retry / 1_000)
     async with asyncio.timeout(10), client.events(stream) as events:
         assert (await anext(events)).id
-
-
-def events_of(answer: httpx.Response) -> list[Event]:
-    return [event for event in EventBytes().feed(answer.content) if event.data]
 
 
 async def test_a_socket_that_is_refused_is_closed_with_a_code_that_says_come_back(
     client: Client,
 ) -> None:
     stream = await client.start()
-    await use_up(client)
-
-    async with asyncio.timeout(10), client.socket(stream) as socket:
-        told = await frame(socket)
-        await socket.wait_closed()
+    told: Json = {"type": "position"}
+    async with asyncio.timeout(20):
+        while told["type"] == "position":
+            await use_up(client)
+            async with client.socket(stream) as socket:
+                told = await frame(socket)
+                if told["type"] == "error":
+                    await socket.wait_closed()
 
     assert told["type"] == "error"
     assert told["problem"]["code"] == "rate-limited"
@@ -210,19 +223,20 @@ async def test_open_readers_are_limited_and_one_that_leaves_makes_room(
         async with client.socket(stream) as third:
             await frame(third)
 
-            refused = await client.http.get(path, headers={"accept": "text/event-stream"})
+            told = await client.http.get(path, headers={"accept": "text/event-stream"})
             strict = await client.http.get(path, params={"strict": "1"}, headers={"accept": "*/*"})
             async with client.socket(stream) as fourth:
-                told = await frame(fourth)
+                closing = await frame(fourth)
                 await fourth.wait_closed()
             async with neighbour.events(foreign) as others:
                 assert (await anext(others)).id
             # A page is no reader that stays.
             assert (await client.page(stream))["results"] == []
 
-        assert [event.json()["code"] for event in events_of(refused)] == ["rate-limited"]
+        [event] = EventBytes().feed(told.content)
+        assert (event.name, event.json()["code"]) == ("error", "rate-limited")
         assert (strict.status_code, strict.headers["retry-after"]) == (429, "5")
-        assert (told["problem"]["code"], fourth.close_code) == ("rate-limited", 4429)
+        assert (closing["problem"]["code"], fourth.close_code) == ("rate-limited", 4429)
         await opens(client, stream)
 
 
