@@ -132,6 +132,8 @@ class Hub:
             if fetched:
                 await asyncio.sleep(max(0.0, started + FETCH_APART_SECONDS - loop.time()))
                 continue
+            if self._changed.is_set():
+                return  # What joined is not assigned yet, and cannot be asked for its position.
             await self._pass_markers(consumer)
             if self._has_idle(loop.time()):
                 return

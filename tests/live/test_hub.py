@@ -109,3 +109,23 @@ async def test_a_partition_nobody_reads_is_dropped_and_opened_again(
     second = await results.write(stream, b"2")
 
     assert await read(hub, stream, start_of(stream), 2) == [first, second]
+
+
+async def test_a_partition_that_joins_does_not_disturb_those_that_are_read(
+    hub: Hub, results: Results, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = await results.stream()
+    other = await results.stream()
+    while other.partition == first.partition:
+        other = await results.stream()
+    await read_all_of(hub, results, first)
+
+    await read_all_of(hub, results, other)
+
+    assert hub.is_reading
+    assert [r for r in caplog.records if r.name == "millrace.live.hub"] == []
+
+
+async def read_all_of(hub: Hub, results: Results, stream: Stream) -> None:
+    source = await results.write(stream, b"1")
+    assert await read(hub, stream, start_of(stream), 1) == [source]
