@@ -11,13 +11,13 @@ def welcome(url: str, key: str, metrics_url: str, logs: Path, seconds: float) ->
     never printed.
     """
     header = f"-H 'x-api-key: {key}'" if key else '-H "x-api-key: $API_KEY"'
-    needed = "" if key else "\nexport API_KEY=...   (one of the configured keys)"
+    needed = "" if key else "\nexport API_KEY=...   # one of the configured keys"
     taken = r"""sed 's/.*"stream_id": *"\([^"]*\)".*/\1/'"""
     return f"""
 Ready after {seconds:.1f} s. Start a stream, send into it, watch its results (Ctrl-C ends the last):
 {needed}
 STREAM=$(curl -sS -X POST "{url}/stream/start" {header} | {taken}); echo $STREAM
-curl -sS -X POST "{url}/stream/$STREAM/send" {header} -d '{{"data": "sample data"}}'
+curl -sS -X POST "{url}/stream/$STREAM/send" {header} -d '{{"data": "sample data"}}'; echo
 curl -sS -N "{url}/stream/$STREAM/results" {header}
 
   console  {url}/

@@ -15,7 +15,13 @@ from streaming_runtime.core.model import Stream
 from streaming_runtime.core.sending import Sending
 from streaming_runtime.http import problems
 from streaming_runtime.http.answers import NDJSON, StreamedAnswer, chunk
-from streaming_runtime.http.bodies import MAX_LINE_BYTES, ClientGone, judged
+from streaming_runtime.http.bodies import (
+    BODY_SECONDS,
+    MAX_LINE_BYTES,
+    ClientGone,
+    judged,
+    timed_out,
+)
 from streaming_runtime.http.views import receipt_of
 
 # What may be under way for one request; behind it the connection is not read.
@@ -102,7 +108,12 @@ class LineSending:
         """Read to the end of the body; False if the client left before it."""
         splitter = LineSplitter(MAX_LINE_BYTES)
         while True:
-            event: Any = await receive()
+            try:
+                event: Any = await _within_time(receive)
+            except TimeoutError:
+                await self._window.enter(0)
+                self._queue.put_nowait(UnderWay(self._problem(timed_out()), 0))
+                return True
             if event["type"] == "http.disconnect":
                 return False
             for line in splitter.feed(event.get("body", b"")):
@@ -163,7 +174,10 @@ class LinesAnswer(StreamedAnswer):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # The first piece before the head: asking for it is what tells a client that waits for
         # "100 Continue" to go on, and the final status instead of it would make it stop.
-        self._first = await receive()
+        try:
+            self._first = await _within_time(receive)
+        except TimeoutError:
+            raise timed_out() from None
         await super().__call__(scope, receive, send)
 
     async def _write(self, receive: Receive, send: Send) -> None:
@@ -172,3 +186,9 @@ class LinesAnswer(StreamedAnswer):
             return first or await receive()
 
         await self._sending.run(from_first, lambda answer: chunk(send, answer))
+
+
+async def _within_time(receive: Receive) -> Any:
+    """Return the next piece; lines may come for hours, but something must come now and then."""
+    async with asyncio.timeout(BODY_SECONDS):
+        return await receive()

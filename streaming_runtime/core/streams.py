@@ -6,7 +6,7 @@ import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as BadBase64
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from streaming_runtime.core.errors import InvalidBody, InvalidParameter, UnknownStream
@@ -86,6 +86,11 @@ class Streams:
         stream = await self._registry.get(stream_id) if is_stream_id(stream_id) else None
         if stream is None or stream.tenant != tenant:
             raise UnknownStream
+        if stream.incarnation != self._log.incarnation.id:
+            # The topics were made anew, perhaps with another count: what is sent from now on lives
+            # where this one puts it. The incarnation stays, and tells readers of the gap.
+            partition = await self._sink.partition_for(stream_id)
+            return replace(stream, partition=partition)
         return stream
 
     async def end(self, stream: Stream) -> None:

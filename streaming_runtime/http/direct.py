@@ -53,9 +53,11 @@ class DirectRoutes:
             return
         try:
             answer = await answering(scope, receive, self._services)
+            await answer(scope, receive, send)
         except StreamingError as error:
-            answer = refusal(scope, error)
-        await answer(scope, receive, send)
+            if exchange_of(scope).status:
+                raise
+            await refusal(scope, error)(scope, receive, send)
 
     def _match(self, scope: Any) -> Answering | None:
         for route in self._routes:

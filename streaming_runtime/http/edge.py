@@ -41,12 +41,16 @@ class Exchange:
 
     def __init__(self, method: str) -> None:
         self.method = method
-        # An id, not a secret: no call into the kernel for it.
-        self.request_id = f"{random.getrandbits(64):016x}"
+        self.request_id = new_request_id()
         self.started = time.perf_counter()
         self.status = 0
         self.is_counted = False
         self.code: str | None = None
+
+
+def new_request_id() -> str:
+    # An id, not a secret: no call into the kernel for it.
+    return f"{random.getrandbits(64):016x}"
 
 
 class HeadAnswered(Exception):

@@ -25,6 +25,7 @@ from streaming_runtime.kafka.topics import ensure_topics
 # Kafka may be starting beside us; a cluster that takes longer is down, and saying so helps more.
 START_SECONDS = 30.0
 CLOSE_SECONDS = 8.0
+RETRY_SECONDS = 0.2
 # How long Kafka holds the registry's fetch when nothing is new: it answers at once when there is.
 REGISTRY_WAIT_MS = 500
 
@@ -102,6 +103,6 @@ async def _read_whole(registry: KafkaRegistry, deadline: float) -> None:
         except BrokerUnavailable:
             if time.monotonic() > deadline:
                 raise
-            await asyncio.sleep(0)
+            await asyncio.sleep(RETRY_SECONDS)
         else:
             return

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
 
@@ -14,6 +15,7 @@ from streaming_runtime.kafka.clients import START_SECONDS
 from streaming_runtime.kafka.internals import ensure_alive, start, stop_consumer
 
 KINDS: dict[bytes, Kind] = {b"result": "result", b"failed": "failed", b"end": "end"}
+RAW = msgspec.json.Decoder(msgspec.Raw)
 STREAM_ID_BYTES = 22
 # The end of the year 9999, after which RFC 3339 has no times.
 MAX_MS = 253_402_300_799_999
@@ -49,6 +51,8 @@ def parse(record: Any) -> LogEntry | None:
     # A source of another partition has another order: its height would silence this one's.
     if parsed[0] != record.partition:
         return None
+    if not _is_json(record.value):
+        return None
     return LogEntry(
         record.key.decode("ascii"),
         record.offset,
@@ -59,6 +63,14 @@ def parse(record: Any) -> LogEntry | None:
         _milliseconds(headers.get("sent-at", b""), record.timestamp),
         _milliseconds(headers.get("processed-at", b""), record.timestamp),
     )
+
+
+def _is_json(value: bytes) -> bool:
+    try:
+        RAW.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def _milliseconds(header: bytes, fallback: int) -> int:

@@ -7,10 +7,10 @@ import socket
 import struct
 from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from streaming_runtime.live.gathering import GatheringTransport
+from streaming_runtime.live.head_limits import HeadLimited
 
 STALL_SECONDS = 10.0
 # Linger on, for 0 s: closing sends a reset and frees the send buffer. Without it the kernel keeps
@@ -63,8 +63,8 @@ class _StallAbort(asyncio.Protocol):
             self._stall_timer = None
 
 
-class HttpProtocol(_StallAbort, HttpToolsProtocol):
-    """HTTP/1.1 with gathered writes, stall abort, and our own words for what cannot be parsed."""
+class HttpProtocol(_StallAbort, HeadLimited):
+    """HTTP/1.1 with gathered writes, stall abort and bounded heads."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A WebSocket that the connection is upgraded to gets this transport too.
@@ -74,19 +74,6 @@ class HttpProtocol(_StallAbort, HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self._forget_stall()  # The transport goes to another protocol object.
         super().handle_websocket_upgrade()
-
-    def send_400_response(self, msg: str) -> None:
-        body = (
-            b'{"type":"/problems/invalid-parameter","title":"The request cannot be read",'
-            b'"status":400,"detail":"This is not a valid HTTP/1.1 request",'
-            b'"code":"invalid-parameter","retriable":false,"request_id":""}'
-        )
-        self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n"
-            b"x-content-type-options: nosniff\r\ncache-control: no-store\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
-        )
-        self.transport.close()
 
 
 class WebSocketProtocol(_StallAbort, WebSocketsSansIOProtocol):

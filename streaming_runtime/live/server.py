@@ -30,6 +30,9 @@ USER_TIMEOUT_MS = 30_000
 KEEP_ALIVE_SECONDS = 75
 MAX_WEBSOCKET_BYTES = 300 << 10
 PING_SECONDS = 20.0
+# How long a stopping server still accepts, at most; half of it when nobody is connected.
+LISTEN_SECONDS = 1.0
+TOLD_SECONDS = 0.5
 # What is not answered this long after the drain window is cut off.
 LAST_ANSWERS_SECONDS = 4
 SECOND_SIGNAL_EXIT = 130
@@ -82,10 +85,20 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # For a moment it still accepts, so that whoever asks for our health is told, and not cut.
+        grace = min(LISTEN_SECONDS, self._drain_seconds / 2)
+        closing = asyncio.get_running_loop().call_later(grace, self._stop_accepting)
+        try:
+            await asyncio.sleep(min(TOLD_SECONDS, grace))
+            await self._connections.drain(max(0.0, self._drain_seconds - TOLD_SECONDS))
+        finally:
+            closing.cancel()
+        self._stop_accepting()
+        await super().shutdown(sockets)
+
+    def _stop_accepting(self) -> None:
         for server in self.servers:
             server.close()
-        await self._connections.drain(self._drain_seconds)
-        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
@@ -13,6 +12,7 @@ from litestar.types.asgi_types import WebSocketAcceptEvent
 
 from streaming_runtime.core import positions
 from streaming_runtime.core.errors import NotFound, StreamingError
+from streaming_runtime.http.edge import new_request_id
 from streaming_runtime.http.services import Observer, Services
 from streaming_runtime.live import frames
 from streaming_runtime.live.close_codes import ENDED, ORIGIN, code_of
@@ -52,7 +52,7 @@ class WebSocketResults:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (await receive())["type"] != "websocket.connect":
             return
-        request_id = secrets.token_hex(8)
+        request_id = new_request_id()
         accept: WebSocketAcceptEvent = {
             "type": "websocket.accept",
             "subprotocol": None,

@@ -59,13 +59,13 @@ async def test_one_consumer_serves_one_reader_after_the_other(settings: KafkaSet
     ):
         streams = [one.stream(), other.stream(), one.stream()]
         for stream, writer in zip(streams, (one, other, one), strict=True):
-            await writer.result(stream, stream.stream_id.encode())
+            await writer.result(stream, b'"%b"' % stream.stream_id.encode())
         consumers = set()
         for stream in streams:
             async with results.follow(stream, START) as feed:
                 (found,) = await feed.take(5)
                 consumers.add(results._consumer)
-            assert found.entry.value == stream.stream_id.encode()
+            assert found.entry.value == b'"%b"' % stream.stream_id.encode()
 
     assert len(consumers) == 1
 

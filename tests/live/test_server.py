@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -41,6 +42,8 @@ async def serving(
         finally:
             server.leave()
             await task
+            # Without an access log uvicorn takes this logger off the root, for all who come later.
+            logging.getLogger("uvicorn.access").propagate = True
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:

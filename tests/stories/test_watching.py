@@ -46,7 +46,7 @@ ROUTES = {
     "/",
     "/problems",
     "/problems/{code}",
-    "/console/{name}",
+    "/console/{file}",
     "other",
 }
 METHODS = {"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "WEBSOCKET", "other"}
