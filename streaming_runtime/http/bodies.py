@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +26,7 @@ from streaming_runtime.http.json_data import (
 MAX_DATA_BYTES = 256 << 10
 # A body may take this long, or longer if it comes at this rate.
 BODY_SECONDS = 15.0
-MIN_BYTES_PER_SECOND = 1 << 10
+MIN_BODY_BYTES_PER_SECOND = 1 << 10
 MAX_BODY_BYTES = 1 << 20
 MAX_BATCH_RECORDS = 1_000
 # White space between tokens does not count as data, so a line may be longer than its record.
@@ -58,29 +57,23 @@ class ClientGone(Exception):
 async def read_body(
     receive: Receive, limit: int, oversized: Callable[[bytes], StreamingError]
 ) -> bytes:
-    """Read a whole body of at most ``limit`` bytes.
+    """Read a whole body of at most ``limit`` bytes; how long it may take is the server's affair.
 
-    Raises:  what ``oversized`` makes of what has come, as soon as it is more; ClientGone;
-             RequestTimeout if it takes longer than BODY_SECONDS and comes slower than allowed.
+    Raises:  what ``oversized`` makes of what has come, as soon as it is more; ClientGone.
     """
     chunks: list[bytes] = []
-    size, started = 0, asyncio.get_running_loop().time()
-    try:
-        async with asyncio.timeout_at(started + BODY_SECONDS) as deadline:
-            while True:
-                event: Any = await receive()
-                if event["type"] == "http.disconnect":
-                    raise ClientGone
-                chunk = event.get("body", b"")
-                size += len(chunk)
-                chunks.append(chunk)
-                if size > limit:
-                    raise oversized(b"".join(chunks))
-                if not event.get("more_body", False):
-                    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-                deadline.reschedule(started + max(BODY_SECONDS, size / MIN_BYTES_PER_SECOND))
-    except TimeoutError:
-        raise timed_out() from None
+    size = 0
+    while True:
+        event: Any = await receive()
+        if event["type"] == "http.disconnect":
+            raise ClientGone
+        chunk = event.get("body", b"")
+        size += len(chunk)
+        chunks.append(chunk)
+        if size > limit:
+            raise oversized(b"".join(chunks))
+        if not event.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def timed_out() -> RequestTimeout:

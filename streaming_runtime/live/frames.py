@@ -95,10 +95,11 @@ def _salvaged(body: bytes) -> _Marked:
         raise NotAFrame("A frame is JSON") from None
     if not isinstance(found, dict) or not isinstance(kind := found.get("type"), str):
         return _Marked()
-    ref = json.dumps(found.get("ref")).encode()
     try:
+        # Python reads NaN and would write it back, which no other parser could read.
+        ref = json.dumps(found.get("ref"), allow_nan=False).encode()
         check_text(ref)
-    except InvalidBody:
+    except (ValueError, InvalidBody):
         return _Marked(kind)
     return _Marked(kind, msgspec.Raw(ref))
 

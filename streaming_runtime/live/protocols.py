@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from http import HTTPStatus
 from typing import cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
+from streaming_runtime.core.errors import InvalidParameter
 from streaming_runtime.live.gathering import GatheringTransport
-from streaming_runtime.live.head_limits import HeadLimited
+from streaming_runtime.live.request_limits import RequestLimited, answer
 
 STALL_SECONDS = 10.0
 # Linger on, for 0 s: closing sends a reset and frees the send buffer. Without it the kernel keeps
@@ -63,7 +66,7 @@ class _StallAbort(asyncio.Protocol):
             self._stall_timer = None
 
 
-class HttpProtocol(_StallAbort, HeadLimited):
+class HttpProtocol(_StallAbort, RequestLimited):
     """HTTP/1.1 with gathered writes, stall abort and bounded heads."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,4 +80,21 @@ class HttpProtocol(_StallAbort, HeadLimited):
 
 
 class WebSocketProtocol(_StallAbort, WebSocketsSansIOProtocol):
-    """WebSocket with stall abort."""
+    """WebSocket with stall abort, and our own words for a handshake that is none."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # A head that this parser does not read, and the one before it did: with a body, or a
+            # line over 8 KiB. uvicorn would neither answer nor close.
+            self._refuse()
+
+    def handle_connect(self, event: Request) -> None:
+        if self.conn.accept(event).status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            super().handle_connect(event)
+        else:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        self.transport.write(answer(InvalidParameter("This is not a valid WebSocket handshake")))
+        self.transport.close()

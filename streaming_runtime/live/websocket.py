@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from urllib.parse import parse_qsl
 
 from litestar.types import Receive, Scope, Send
 from litestar.types.asgi_types import WebSocketAcceptEvent
@@ -13,6 +12,7 @@ from litestar.types.asgi_types import WebSocketAcceptEvent
 from streaming_runtime.core import positions
 from streaming_runtime.core.errors import NotFound, StreamingError
 from streaming_runtime.http.edge import new_request_id
+from streaming_runtime.http.heads import fields_of, query_of
 from streaming_runtime.http.services import Observer, Services
 from streaming_runtime.live import frames
 from streaming_runtime.live.close_codes import ENDED, ORIGIN, code_of
@@ -59,7 +59,7 @@ class WebSocketResults:
             "headers": [(b"x-request-id", request_id.encode())],
         }
         await send(accept)
-        headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"]}
+        headers = fields_of(scope)
         self._observer.answered(ROUTE, "WEBSOCKET", SWITCHING_PROTOCOLS, 0.0)
         try:
             if not is_allowed(headers, self._origins):
@@ -80,8 +80,7 @@ class WebSocketResults:
             raise NotFound
         admission = self._services.gate.admit(headers)
         stream = await self._services.streams.owned(admission.tenant, match[1])
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        start = positions.start_of(query, headers.get("last-event-id"), is_page=False)
+        start = positions.start_of(query_of(scope), headers.get("last-event-id"), is_page=False)
         cursor, gap = await self._services.readings.begin(stream, start)
         if cursor.is_reached() and gap is None:
             await self._close(send, ENDED, "ended")

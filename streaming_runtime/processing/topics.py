@@ -52,8 +52,8 @@ def await_topics(
             if not missing:
                 return _described(admin, settings, counts)
             reason = f"there is no {' or '.join(missing)}; the API makes them when it starts"
-        except KafkaException as exc:
-            reason = f"Kafka at {settings.broker} (KAFKA_BROKER) does not answer: {exc}"
+        except (KafkaException, TimeoutError) as exc:
+            reason = f"Kafka at {settings.broker} (KAFKA_BROKER) does not answer: {exc!r}"
         now = time.monotonic()
         if now - started > within_seconds:
             raise TopicsMissing(f"after {within_seconds:.0f} s {reason}")

@@ -19,6 +19,7 @@ UNKNOWN = "0123456789012345678901"
 LARGEST = 256 << 10
 DEEP = b"[" * 100_000 + b"]" * 100_000
 GOOD = b'{"data":"good"}'
+NONCE = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 
 # What is no record: body, status and code.
 RECORDS: list[tuple[str, bytes, int, str]] = [
@@ -324,6 +325,35 @@ async def test_a_request_that_can_be_read_in_two_ways_is_refused_and_closed(
     await assert_only_good(client, stream, 0)
 
 
+@pytest.mark.parametrize("chunk", [b"zz\r\n", b"-1\r\n", b"f\r\n" + GOOD + b"no end of line"])
+async def test_a_body_that_breaks_off_its_own_form_is_refused_and_closed(
+    client: Client, peer: Wire, chunk: bytes
+) -> None:
+    stream = await client.start()
+    fields = {**AUTHORISED, "Transfer-Encoding": "chunked"}
+
+    await peer.say(request("POST", f"/stream/{stream}/send", fields))
+    await peer.say(chunk)
+    heard = await peer.hear()
+
+    assert (heard.status, heard.code()) == (400, "invalid-parameter")
+    assert await peer.is_closed()
+    await assert_only_good(client, stream, 0)
+
+
+async def test_nonsense_behind_requests_is_answered_after_them(client: Client, peer: Wire) -> None:
+    stream = await client.start()
+    path = f"/stream/{stream}/send"
+
+    await peer.say(request("POST", path, AUTHORISED, GOOD) * 3 + b"nonsense\r\n\r\n")
+    heard = await peer.hear_all()
+
+    # Whether or not the last word is said: what was stored is never answered as refused.
+    statuses = [int(line.split()[1]) for line in heard.splitlines() if line.startswith(b"HTTP/")]
+    assert statuses in ([], [202] * 3, [202] * 3 + [400])
+    assert (await client.http.get(f"/stream/{stream}")).status_code == 200
+
+
 @pytest.mark.parametrize(
     "sent", [b"nonsense\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
 )
@@ -499,3 +529,68 @@ async def test_bad_data_in_a_frame_is_refused_and_the_socket_goes_on(client: Cli
         assert (await frame(socket))["type"] in ("receipt", "result")
 
     await assert_only_good(client, stream)
+
+
+async def test_a_frame_is_answered_in_json_whatever_its_ref_is(client: Client) -> None:
+    stream = await client.start()
+    for ref in ("NaN", "1e400", '"\\ud800"', "[" * 99 + "]" * 99, "{}", '"' + "r" * 10_000 + '"'):
+        async with asyncio.timeout(10), client.socket(stream, "?from=now") as socket:
+            await frame(socket)
+            await socket.send(f'{{"type":"send","no":"data","ref":{ref}}}')
+            text = str(await socket.recv())
+
+        told = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in {text[:80]}"))
+        assert (told["type"], told["problem"]["code"]) == ("error", "invalid-body")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short",
+        "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        f"Sec-WebSocket-Version: 13\r\n{NONCE}\r\n{NONCE}",
+        f"Sec-WebSocket-Version: 13\r\n{NONCE}\r\nContent-Length: 5",
+        f"Sec-WebSocket-Version: 13\r\n{NONCE}\r\nCookie: {'x' * 9_000}",
+    ],
+    ids=["no key", "short key", "old version", "two keys", "body", "9 KB field"],
+)
+async def test_a_handshake_that_is_none_is_refused_and_closed(
+    client: Client, peer: Wire, head: str
+) -> None:
+    stream = await client.start()
+    line = f"GET /stream/{stream}/results HTTP/1.1\r\nHost: a\r\nx-api-key: {KEY}\r\n"
+
+    await peer.say(f"{line}Connection: Upgrade\r\nUpgrade: websocket\r\n{head}\r\n\r\n".encode())
+    heard = await peer.hear()
+
+    assert (heard.status, heard.code()) == (400, "invalid-parameter")
+    assert heard.headers["x-content-type-options"] == "nosniff"
+    assert await peer.is_closed()
+
+
+@pytest.mark.xfail(strict=True, reason="the body of a request that offers h2c is lost")
+async def test_who_offers_http_2_is_served_as_if_it_had_not(client: Client, peer: Wire) -> None:
+    stream = await client.start()
+    # What Java's own client and curl --http2 say with each first request.
+    offer = {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": "h2c",
+        "HTTP2-Settings": "AAMAAABkAARAAAAAAAIAAAAA",
+    }
+    for _ in range(2):
+        assert (await send(peer, stream, GOOD, **offer)).status == 202
+    looked = await peer.ask(request("GET", f"/stream/{stream}", AUTHORISED | offer))
+    assert looked.status == 200
+    await assert_only_good(client, stream, 2)
+
+
+@pytest.mark.xfail(strict=True, reason="the last of two members counts, the first is dropped")
+async def test_a_frame_that_gives_its_data_twice_is_refused(client: Client) -> None:
+    stream = await client.start()
+    async with asyncio.timeout(10), client.socket(stream) as socket:
+        await frame(socket)
+        await socket.send('{"type":"send","data":1,"data":2,"ref":"twice"}')
+        told = await frame(socket)
+
+    assert (told["type"], told["ref"]) == ("error", "twice")

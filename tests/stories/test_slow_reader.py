@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import secrets
 import time
 from contextlib import AsyncExitStack
 from functools import partial
@@ -15,13 +13,13 @@ from tests.product import KEY, Process
 from tests.stories.event_bytes import Event, EventBytes
 from tests.stories.figures import figures_of, leftovers_of, sockets_of
 from tests.stories.readers import Reader
+from tests.stories.stalling import SMALLEST_BUFFER, stall
 from tests.stories.wire import Chunks, Wire, request, wire
 
 HEALTHY = 20
 RECORDS = 150
 # More than our queue, our write buffer and what the kernel holds for one peer, all together.
 FILLING = "x" * 8_192
-SMALLEST_BUFFER = 4_096
 # 10 s without progress, and what a busy machine adds; counted from the last byte it took.
 GONE_SECONDS = 16.0
 PROMPT_SECONDS = 3.0
@@ -29,20 +27,6 @@ PROMPT_SECONDS = 3.0
 SLOW_SECONDS = 8.0
 BYTES_PER_SECOND = 30_000
 STALLED = ("text/event-stream", "application/x-ndjson", "text/event-stream", "socket", "socket")
-
-
-async def stall(opened: AsyncExitStack, server: Process, stream: str, form: str) -> Wire:
-    """Open a reader that takes the head of its answer and never reads again."""
-    peer = await opened.enter_async_context(wire(server.url, SMALLEST_BUFFER))
-    headers = {"x-api-key": KEY, "Accept": form}
-    if form == "socket":
-        nonce = base64.b64encode(secrets.token_bytes(16)).decode()
-        headers |= {"Connection": "Upgrade", "Upgrade": "websocket"}
-        headers |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": nonce}
-    await peer.say(request("GET", f"/stream/{stream}/results", headers))
-    assert (await peer.hear_head()).status == (101 if form == "socket" else 200)
-    peer.stop_reading()
-    return peer
 
 
 async def read_promptly(client: Client, stream: str, sent: list[float]) -> float:

@@ -6,12 +6,12 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-SECONDS = 20.0
+SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,14 @@ class Wire:
         """Return what has come, at least one byte; b"" when the other side is done."""
         async with asyncio.timeout(SECONDS):
             return await self._reader.read(most)
+
+    async def hear_all(self) -> bytes:
+        """Return all that comes until the other side closes."""
+        pieces: list[bytes] = []
+        with suppress(ConnectionError):
+            while piece := await self.hear_some():
+                pieces.append(piece)
+        return b"".join(pieces)
 
     async def hear_chunk(self) -> bytes:
         """Return one chunk of a chunked body; b"" for the last."""

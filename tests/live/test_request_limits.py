@@ -1,4 +1,4 @@
-"""What a head may be, over loopback: bytes, fields, time, and one meaning only."""
+"""What a request may be, over loopback: bytes, fields, time, and one meaning only."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import asyncio
 import json
 
 import pytest
+from litestar.types import Receive, Scope, Send
 
-from streaming_runtime.live import head_limits
+from streaming_runtime.live import request_limits
 from tests.live.test_server import asked, hello, serving
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
@@ -90,7 +91,7 @@ async def test_what_two_parsers_could_read_differently_is_refused(fields: bytes)
 
 
 async def test_half_a_head_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_limits, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(request_limits, "HEAD_SECONDS", 0.2)
     async with serving(hello) as (_, _, port):
         answer = await asked(port, HEAD)
 
@@ -100,7 +101,7 @@ async def test_half_a_head_is_waited_for_only_so_long(monkeypatch: pytest.Monkey
 async def test_the_next_head_of_a_connection_has_its_time_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(head_limits, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(request_limits, "HEAD_SECONDS", 0.3)
     async with serving(hello) as (_, _, port):
         answer = await asked(port, HEAD + b"\r\n" + HEAD)
 
@@ -110,7 +111,7 @@ async def test_the_next_head_of_a_connection_has_its_time_too(
 
 
 async def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_limits, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(request_limits, "HEAD_SECONDS", 0.2)
     async with serving(hello) as (_, _, port):
         assert await asked(port, b"") == b""
 
@@ -118,7 +119,7 @@ async def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.Monk
 async def test_an_idle_connection_is_kept_between_two_requests(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(head_limits, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(request_limits, "HEAD_SECONDS", 0.2)
     async with serving(hello) as (_, _, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HEAD + b"\r\n")
@@ -129,3 +130,43 @@ async def test_an_idle_connection_is_kept_between_two_requests(
         assert b"200" in await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
 
         writer.close()
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    body = b""
+    event = await receive()
+    while event["type"] == "http.request":
+        body += event["body"]
+        if not event["more_body"]:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+            return
+        event = await receive()
+
+
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+
+
+async def test_half_a_body_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_limits, "BODY_SECONDS", 0.2)
+    async with serving(echo) as (_, _, port):
+        answer = await asked(port, POST % 100 + b"half")
+
+    assert refused(answer) == (408, "request-timeout")
+
+
+async def test_a_body_that_comes_fast_enough_may_take_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request_limits, "BODY_SECONDS", 0.1)
+    async with serving(echo) as (_, _, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(POST % 20_000)
+        for _ in range(10):
+            writer.write(b"x" * 2_000)
+            await asyncio.sleep(0.05)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.count(b"x") == 20_000

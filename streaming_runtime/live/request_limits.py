@@ -1,0 +1,159 @@
+"""Limits on a request that uvicorn's parser lacks: bytes and fields of its head, and time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from streaming_runtime.core.errors import (
+    HeadTooLarge,
+    InvalidParameter,
+    RequestTimeout,
+    StreamingError,
+)
+from streaming_runtime.http import problems
+from streaming_runtime.http.bodies import BODY_SECONDS, MIN_BODY_BYTES_PER_SECOND
+from streaming_runtime.http.edge import new_request_id
+
+MAX_HEAD_BYTES = 16 << 10
+MAX_HEAD_FIELDS = 64
+HEAD_SECONDS = 10.0
+# Between a field's name and its value, and behind it.
+FIELD_OVERHEAD = 4
+
+
+class _TooLarge(Exception):
+    """Raised through the parser, which then stops."""
+
+
+class RequestLimited(HttpToolsProtocol):
+    """HTTP/1.1 with bounded requests; what breaks a limit is answered and the connection closed.
+
+    Measured: without it a head of 20 MB or 200,000 fields is accepted, and half a head or half a
+    body keeps a connection open for ever.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+    _is_in_head = False
+    _is_in_body = False
+    _body_bytes = 0
+    _body_began = 0.0
+    _head_bytes = 0
+    _head_fields = 0
+    # What came since the head began, for a field that never ends: the parser shows whole ones only.
+    _unfinished_bytes = 0
+    _refusal: StreamingError | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._start_timer(HEAD_SECONDS, self._on_head_timeout)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        was_in_head = self._is_in_head
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        # A request that came whole, as nearly all do, needs no timer.
+        if self._is_in_body:
+            self._body_bytes += len(data)
+            if self._timer is None:
+                self._body_began = self.loop.time()
+                self._start_timer(BODY_SECONDS, self._on_body_timeout)
+        elif self._is_in_head:
+            if self._timer is None:
+                self._start_timer(HEAD_SECONDS, self._on_head_timeout)
+            if was_in_head:
+                self._unfinished_bytes += len(data)
+                if self._unfinished_bytes > MAX_HEAD_BYTES:
+                    self._refuse(HeadTooLarge())
+
+    def on_message_begin(self) -> None:
+        self._is_in_head = True
+        self._head_bytes = self._head_fields = self._unfinished_bytes = self._body_bytes = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_fields += 1
+        self._count(len(name) + len(value) + FIELD_OVERHEAD)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head, self._is_in_body = False, True
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._is_in_body = False
+        self._stop_timer()
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self._refusal or InvalidParameter("This is not a valid HTTP/1.1 request"))
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES or self._head_fields > MAX_HEAD_FIELDS:
+            self._refusal = HeadTooLarge()
+            raise _TooLarge
+
+    def _start_timer(self, seconds: float, on_timeout: Callable[[], None]) -> None:
+        self._timer = self.loop.call_later(seconds, on_timeout)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_head_timeout(self) -> None:
+        self._timer = None
+        if self._is_in_head:
+            self._refuse(RequestTimeout())
+        else:
+            self.transport.close()
+
+    def _on_body_timeout(self) -> None:
+        self._timer = None
+        if self.cycle.response_started:
+            return  # Answered while it comes: whoever answers has a deadline of its own.
+        seconds = self.loop.time() - self._body_began
+        if self._body_bytes < seconds * MIN_BODY_BYTES_PER_SECOND:
+            self._refuse(RequestTimeout())
+        else:
+            self._start_timer(1.0, self._on_body_timeout)
+
+    def _refuse(self, error: StreamingError) -> None:
+        """Answer with a problem and close; in the middle of another answer only close."""
+        self._stop_timer()
+        if self._is_next_answer():
+            self.transport.write(answer(error))
+        self.transport.close()
+
+    def _is_next_answer(self) -> bool:
+        """Say whether what is written now is taken for the answer to what cannot be read."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return True
+        # The fault is in the body of the one request that is under way, and not answered yet.
+        return cycle.more_body and not cycle.response_started and not self.pipeline
+
+
+def answer(error: StreamingError) -> bytes:
+    """Return the whole answer to what never became a request."""
+    request_id = new_request_id()
+    status, body = problems.status_of(error), problems.encode(error, request_id)
+    fields = (
+        f"content-type: {problems.MEDIA_TYPE}\r\nx-content-type-options: nosniff\r\n"
+        f"cache-control: no-store\r\nx-request-id: {request_id}\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return STATUS_LINE[status] + fields.encode() + body
