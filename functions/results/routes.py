@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from litestar import Request, Router, get
 from litestar.response.base import ASGIResponse
+from litestar.types import Receive
 
 from functions.results import operations
 from functions.results.negotiation import chosen_form, names_event_stream
@@ -24,6 +26,7 @@ from streaming_runtime.core.positions import (
 )
 from streaming_runtime.core.reading import Gap, Start
 from streaming_runtime.http.answers import JSON, Answer
+from streaming_runtime.http.direct import DirectRoute
 from streaming_runtime.http.edge import exchange_of
 from streaming_runtime.http.gate import Admission
 from streaming_runtime.http.heads import fields_of, query_of
@@ -33,28 +36,34 @@ from streaming_runtime.http.services import Services, services_of
 BEGIN_SECONDS = 15.0
 
 
-@get("/stream/{stream_id:str}/results", opt={"operation": operations.RESULTS})
-async def read_results(request: Request[Any, Any, Any]) -> ASGIResponse:
-    fields = fields_of(request.scope)
+async def answer_results(scope: Any, receive: Receive, services: Services) -> ASGIResponse:
+    """Answer a reader, in the form that it accepts.
+
+    Raises:  StreamingError, for whoever called to turn into its problem.
+    """
+    fields = fields_of(scope)
     accept = fields.get("accept", "")
     try:
-        return await _read(request, fields, accept)
+        return await _answer(scope, services, fields, accept)
     except StreamingError as refusal:
-        if names_event_stream(accept) and not is_strict(request.scope["query_string"]):
-            answer = as_event(refusal, exchange_of(request.scope))
+        if names_event_stream(accept) and not is_strict(scope["query_string"]):
+            answer = as_event(refusal, exchange_of(scope))
             if answer is not None:
                 return answer
         raise
 
 
-async def _read(
-    request: Request[Any, Any, Any], fields: Mapping[str, str], accept: str
+@get("/stream/{stream_id:str}/results", opt={"operation": operations.RESULTS})
+async def read_results(request: Request[Any, Any, Any]) -> ASGIResponse:
+    return await answer_results(request.scope, request.receive, services_of(request))
+
+
+async def _answer(
+    scope: Any, services: Services, fields: Mapping[str, str], accept: str
 ) -> ASGIResponse:
-    services = services_of(request)
     admission = services.gate.admit(fields)
-    stream = await services.streams.owned(admission.tenant, request.path_params["stream_id"])
-    form = chosen_form(accept)
-    query = query_of(request.scope)
+    stream = await services.streams.owned(admission.tenant, scope["path_params"]["stream_id"])
+    form, query = chosen_form(accept), query_of(scope)
     last_event_id = fields.get("last-event-id")
     if form == JSON:
         return await _page(services, stream, query, last_event_id, admission)
@@ -101,3 +110,9 @@ async def _begun(services: Services, stream: Stream, start: Start) -> tuple[Curs
 
 
 router = Router(path="/", route_handlers=[read_results])
+direct = DirectRoute(
+    method="GET",
+    pattern=re.compile(r"/stream/(?P<stream_id>[^/]+)/results"),
+    template="/stream/{stream_id}/results",
+    answer=answer_results,
+)

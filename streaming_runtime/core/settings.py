@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from streaming_runtime.core.errors import ConfigurationInvalid
 
+DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 DEFAULT_PROMETHEUS_PORT = 2112
 DEFAULT_PROCESSING_PROMETHEUS_PORT = 2113
@@ -133,7 +134,7 @@ class HttpSettings:
     def from_env(cls, environ: Mapping[str, str]) -> HttpSettings:
         origins = (o.strip() for o in environ.get("CORS_ORIGINS", "").split(","))
         settings = cls(
-            host=environ.get("HOST", "") or "127.0.0.1",
+            host=environ.get("HOST", "") or DEFAULT_HOST,
             port=number(environ, "PORT", DEFAULT_PORT, 0, MAX_PORT),
             prometheus_port=number(
                 environ, "PROMETHEUS_PORT", DEFAULT_PROMETHEUS_PORT, 0, MAX_PORT
@@ -152,6 +153,7 @@ class HttpSettings:
 class ProcessingSettings:
     """What a processing process needs besides Kafka."""
 
+    host: str
     prometheus_port: int
     state_dir: str
     guarantee: str
@@ -160,6 +162,7 @@ class ProcessingSettings:
     def from_env(cls, environ: Mapping[str, str]) -> ProcessingSettings:
         guarantees = ("at-least-once", "exactly-once")
         return cls(
+            host=environ.get("HOST", "") or DEFAULT_HOST,
             prometheus_port=number(
                 environ,
                 "PROCESSING_PROMETHEUS_PORT",

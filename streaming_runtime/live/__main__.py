@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from functions.results.routes import direct as direct_results
 from functions.results.routes import router as results
 from functions.send.routes import direct as direct_send
 from functions.send.routes import router as send
@@ -41,7 +42,7 @@ def main() -> int:
         gc.set_threshold(*GC_THRESHOLDS)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             routers = [start, send, results, streams]
-            runner.run(runtime.run(settings, routers, [direct_send], Catalog()))
+            runner.run(runtime.run(settings, routers, [direct_send, direct_results], Catalog()))
     except ConfigurationInvalid as problem:
         sys.stderr.write(f"{problem}\n")
         return ASKED_WRONGLY

@@ -36,6 +36,7 @@ from streaming_runtime.live.expiry import Expiry
 from streaming_runtime.live.health import Check
 from streaming_runtime.live.hub import Hub
 from streaming_runtime.live.metrics import LiveMetrics, metrics_served
+from streaming_runtime.live.pulse import Pulse
 from streaming_runtime.live.server import DrainingServer, listening, raise_descriptor_limit
 from streaming_runtime.live.websocket import WebSocketResults
 
@@ -64,7 +65,8 @@ async def run(
             services = _services(
                 settings, kafka, Readings(hub, seal), catalog, connections, metrics
             )
-            readiness = _readiness(kafka, hub)
+            pulse = Pulse(kafka.offsets, settings.kafka.results_topic)
+            readiness = _readiness(kafka, hub, pulse)
             origins = settings.http.cors_origins
             site = [*routers, health.router(readiness), pages.router(_documents(settings, routers))]
             app = _either(
@@ -73,6 +75,7 @@ async def run(
             )
             server = DrainingServer(app, listener, connections, settings.http.drain_seconds)
             readiness["server"] = lambda: "stopping" if server.is_leaving else health.OK
+            kafka.vitals.start("the pulse of Kafka", pulse.run())
             _start_vitals(kafka, hub, services)
             await _serve(server, kafka.vitals)
 
@@ -118,8 +121,9 @@ def _services(
     )
 
 
-def _readiness(kafka: Connected, hub: Hub) -> dict[str, Check]:
+def _readiness(kafka: Connected, hub: Hub, pulse: Pulse) -> dict[str, Check]:
     return {
+        "kafka": lambda: health.OK if pulse.is_felt else "Kafka does not answer",
         "producer": lambda: health.OK if kafka.producer.is_ready else "Kafka cannot be written to",
         "results": lambda: health.OK if hub.is_reading else "Kafka cannot be read from",
         "background": lambda: health.OK if kafka.vitals.failure is None else "a part has ended",

@@ -53,9 +53,8 @@ def _process(environ: Mapping[str, str], stop: Stop) -> bool:
     _check_state_dir(processing.state_dir)
     admin, tally = clients.admin(kafka), Tally()
     lag = Lag(admin, kafka.input_topic)
-    host = environ.get("HOST", "") or "127.0.0.1"
-    port = serve_metrics(Page(tally, lag), host, processing.prometheus_port)
-    log.info("metrics are served", extra={"host": host, "port": port})
+    port = serve_metrics(Page(tally, lag), processing.host, processing.prometheus_port)
+    log.info("metrics are served", extra={"host": processing.host, "port": port})
 
     def make() -> Pipeline | None:
         topics = await_topics(admin, kafka, stop)

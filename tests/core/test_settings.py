@@ -63,15 +63,21 @@ def test_each_variable_arrives_where_it_belongs() -> None:
 
 def test_processing_reads_only_its_own() -> None:
     assert ProcessingSettings.from_env({}) == ProcessingSettings(
-        prometheus_port=2113, state_dir=".local/processing", guarantee="at-least-once"
+        host="127.0.0.1",
+        prometheus_port=2113,
+        state_dir=".local/processing",
+        guarantee="at-least-once",
     )
     assert ProcessingSettings.from_env(
         {
+            "HOST": "::1",
             "PROCESSING_PROMETHEUS_PORT": "1",
             "STATE_DIR": "elsewhere",
             "PROCESSING_GUARANTEE": "exactly-once",
         }
-    ) == ProcessingSettings(prometheus_port=1, state_dir="elsewhere", guarantee="exactly-once")
+    ) == ProcessingSettings(
+        host="::1", prometheus_port=1, state_dir="elsewhere", guarantee="exactly-once"
+    )
 
 
 def test_an_empty_variable_counts_as_unset() -> None:

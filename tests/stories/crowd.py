@@ -64,7 +64,8 @@ class Crowd:
 
     def __init__(self, url: str, streams: Sequence[str]) -> None:
         self.listeners = [Listener(stream) for stream in streams]
-        self._address = urlsplit(url)
+        address = urlsplit(url)
+        self._host, self._port = str(address.hostname), address.port or 0
 
     async def open(self, at_once: int = OPENED_AT_ONCE) -> None:
         """Connect all, ``at_once`` at the same time, each until it has its position."""
@@ -73,9 +74,8 @@ class Crowd:
         async def connect(listener: Listener) -> None:
             async with gate:
                 loop = asyncio.get_running_loop()
-                host, port = self._address.hostname, self._address.port
-                await loop.create_connection(lambda: listener, host, port)
-                while not listener.is_open:  # noqa: ASYNC110 - a thousand events cost more
+                await loop.create_connection(lambda: listener, self._host, self._port)
+                while not listener.is_open:
                     await asyncio.sleep(0.02)
 
         await asyncio.gather(*map(connect, self.listeners))

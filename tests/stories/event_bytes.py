@@ -32,7 +32,9 @@ class EventBytes:
         self.comments = 0
         self._rest = b""
         self._id = ""
-        self._clear()
+        self._name = ""
+        self._data: list[str] = []
+        self._retry: int | None = None
 
     def feed(self, piece: bytes) -> list[Event]:
         *lines, self._rest = (self._rest + piece).split(b"\n")
@@ -60,10 +62,5 @@ class EventBytes:
     def _dispatch(self) -> Event:
         self.last_id = self._id
         event = Event(self._name or "message", "\n".join(self._data), self.last_id, self._retry)
-        self._clear()
+        self._name, self._data, self._retry = "", [], None
         return event
-
-    def _clear(self) -> None:
-        self._data: list[str] = []
-        self._name = ""
-        self._retry: int | None = None

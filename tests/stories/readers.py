@@ -132,7 +132,8 @@ class Reader:
         asked = dict(query or {})
         if self.cursor is None:
             return asked
-        kept = {name: asked[name] for name in ("limit", "until") if name in asked}
+        places = ("from", "since", "tail")
+        kept = {name: value for name, value in asked.items() if name not in places}
         return {"cursor": self.cursor, **kept}
 
     def _take(self, name: str, found: Json, event_id: str | None = None) -> None:

@@ -122,9 +122,9 @@ async def test_a_thousand_readers_of_one_stream_see_the_same_and_leave_nothing(
         await readers_return_to(server, readers)
     await eventually(lambda: sockets_of(server) <= sockets)
 
-    first = crowd.listeners[0].results
-    assert [result["data"] for result in first] == list(range(25))
-    assert all(listener.results == first for listener in crowd.listeners)
+    seen = crowd.listeners[0].results
+    assert [result["data"] for result in seen] == list(range(25))
+    assert all(listener.results == seen for listener in crowd.listeners)
     assert delivered.value("millrace_results_delivered_total") >= 20 * READERS
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.client import Client, frame
 from tests.product import KEY, Process
 from tests.stories.event_bytes import EventBytes
-from tests.stories.wire import Heard, Wire, request, wire
+from tests.stories.wire import Heard, request, wire
 
 HEARTBEAT_SECONDS = 15.0
 HEAD_SECONDS = 10.0

@@ -23,9 +23,9 @@ FILLING = "x" * 8_192
 # 10 s without progress, and what a busy machine adds; counted from the last byte it took.
 GONE_SECONDS = 16.0
 PROMPT_SECONDS = 3.0
-# Above the 5 s for which a queue may stay full.
-SLOW_SECONDS = 8.0
-BYTES_PER_SECOND = 30_000
+# So slow that a full write buffer stays full for longer than the 5 s that a full queue may last.
+BYTES_PER_SECOND = 6_000
+SLOW_SECONDS = 6.5
 STALLED = ("text/event-stream", "application/x-ndjson", "text/event-stream", "socket", "socket")
 
 
@@ -94,9 +94,10 @@ async def test_a_reader_that_is_too_slow_is_sent_away_and_resumes_without_loss(
         headers = {"x-api-key": KEY, "Accept": "text/event-stream"}
         await peer.say(request("GET", f"/stream/{stream}/results", headers))
         assert (await peer.hear_head()).status == 200
-        sending = asyncio.ensure_future(send_all(client, stream, sent))
-        events = await read_slowly(peer)
-        await sending
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(send_all(client, stream, sent))
+            reading = tasks.create_task(read_slowly(peer, sending))
+        events = reading.result()
 
         farewell = events[-1]
         # A browser's parser keeps the last id: that of the bare event before the farewell.
@@ -111,15 +112,18 @@ async def test_a_reader_that_is_too_slow_is_sent_away_and_resumes_without_loss(
     assert [result["data"]["number"] for result in reader.results] == list(range(RECORDS))
 
 
-async def read_slowly(peer: Wire) -> list[Event]:
-    """Read so slowly that the queue stays full, yet never stop; return the events with data."""
+async def read_slowly(peer: Wire, sending: asyncio.Task[None]) -> list[Event]:
+    """Read slowly, yet never stop, until some time after all is sent; return what has data."""
     chunks, parser = Chunks(), EventBytes()
     events: list[Event] = []
-    slow_until = time.monotonic() + SLOW_SECONDS
+    loop = asyncio.get_running_loop()
+    slow_until = float("inf")
     while not chunks.is_complete:
         piece = await peer.hear_some(1_024)
         assert piece, "cut off"
         events += [event for event in parser.feed(chunks.feed(piece)) if event.data]
-        if time.monotonic() < slow_until:
+        if sending.done():
+            slow_until = min(slow_until, loop.time() + SLOW_SECONDS)
+        if loop.time() < slow_until:
             await asyncio.sleep(len(piece) / BYTES_PER_SECOND)
     return events
