@@ -137,7 +137,9 @@ class Product:
 
     def api(self, **environ: str) -> Process:
         """Return a server, not started."""
-        port, metrics = free_port(), free_port()
+        port = free_port()
+        while (metrics := free_port()) == port:
+            pass  # A port that is not listened on yet may be given out twice.
         own = {"PORT": str(port), "PROMETHEUS_PORT": str(metrics), "HOST": "127.0.0.1"}
         health = (port, "/health/ready")
         return self._process("streaming_runtime.live", own | environ, health, metrics)

@@ -20,6 +20,7 @@ from streaming_runtime.kafka.clients import MAX_BATCH_BYTES, SEND_SECONDS
 from streaming_runtime.kafka.failures import send_outcome
 from streaming_runtime.kafka.internals import ProducerInternals
 from streaming_runtime.kafka.load import Load
+from streaming_runtime.kafka.pace import Pace
 
 Headers = Sequence[tuple[str, bytes]]
 Place = tuple[str, int]
@@ -27,6 +28,7 @@ Place = tuple[str, int]
 # What a batch has before its first record, rounded up.
 BATCH_OVERHEAD = 128
 HASHED_KEYS = 16_384
+REQUESTS_APART_SECONDS = 0.003
 
 
 class Pending(NamedTuple):
@@ -99,6 +101,7 @@ class BatchingProducer:
         self._load = load
         self._on_doubt = on_doubt
         self._loop = asyncio.get_running_loop()
+        self._pace = Pace(REQUESTS_APART_SECONDS)
         self._last: dict[Place, Batch] = {}
         self._batches: set[Batch] = set()
 
@@ -135,7 +138,8 @@ class BatchingProducer:
             self._fail(batch, OutcomeUnknown() if batch.has_left else BrokerUnavailable())
 
     def _enter(self, place: Place) -> Batch:
-        batch = Batch(place, *self.internals.enter(*place))
+        linger = self._pace.wait(time.monotonic())
+        batch = Batch(place, *self.internals.enter(*place, linger))
         batch.deadline = self._loop.call_later(SEND_SECONDS, self._expire)
         batch.entry.future.add_done_callback(partial(self._settle, batch))
         self._last[place] = batch

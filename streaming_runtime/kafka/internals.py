@@ -31,15 +31,18 @@ class ProducerInternals:
         """Return how many partitions a topic has, 0 while that is not known."""
         return len(self.producer.client.cluster.partitions_for_topic(topic) or ())
 
-    def enter(self, topic: str, partition: int) -> tuple[Any, Any]:
+    def enter(self, topic: str, partition: int, linger_seconds: float = 0.0) -> tuple[Any, Any]:
         """Put a new, empty batch behind all others of its partition, to be filled until it leaves.
 
         Shape:   its builder, and its entry: ``retry_count`` is 0 as long as it has not left, and
                  ``future`` gets the metadata of its first record.
+        Units:   it leaves ``linger_seconds`` from now at the earliest, or when it is full.
         """
         builder = self.producer.create_batch()
         entered = self.producer._message_accumulator._append_batch
-        return builder, entered(builder, TopicPartition(topic, partition))
+        entry = entered(builder, TopicPartition(topic, partition))
+        entry._linger_time = linger_seconds
+        return builder, entry
 
     def stop_sending(self) -> None:
         """Let nothing more leave: what is under way is, what waits never goes."""

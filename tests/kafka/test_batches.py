@@ -38,9 +38,9 @@ class Fed:
         self.producer.append(Pending(self._topic, key, value, [], len(value), waiter))
         return waiter
 
-    def _counted(self, topic: str, partition: int) -> tuple[Any, Any]:
+    def _counted(self, topic: str, partition: int, linger_seconds: float) -> tuple[Any, Any]:
         self.batches += 1
-        return self._enter(topic, partition)
+        return self._enter(topic, partition, linger_seconds)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from tests.client import Client
 from tests.product import Process, Product, product
+from tests.stories.wire import Wire, wire
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -42,3 +43,10 @@ def server(running: Product) -> Process:
 async def client(server: Process) -> AsyncIterator[Client]:
     async with Client(server.url) as made:
         yield made
+
+
+@pytest.fixture
+async def peer(server: Process) -> AsyncIterator[Wire]:
+    """Give a connection to the server, to say on it whatever one likes."""
+    async with wire(server.url) as opened:
+        yield opened

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import suppress
-
-import pytest
 
 from tests.client import Client, frame
-from tests.product import KEY, Process
-from tests.stories.readers import Reader
-from tests.stories.wire import Heard, Wire, request, wire
+from tests.product import KEY
+from tests.stories.refused import AUTHORISED, GOOD, LARGEST, UNKNOWN, assert_only_good, send
+from tests.stories.wire import Wire, request
 
-AUTHORISED = {"x-api-key": KEY}
-UNKNOWN = "0123456789012345678901"
-LARGEST = 256 << 10
 DEEP = b"[" * 100_000 + b"]" * 100_000
-GOOD = b'{"data":"good"}'
-NONCE = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 
 # What is no record: body, status and code.
 RECORDS: list[tuple[str, bytes, int, str]] = [
@@ -85,29 +76,6 @@ QUERIES = [
     ("limit=-1", "invalid-parameter"),
     ("limit=" + "9" * 5_000, "invalid-parameter"),
 ]
-
-
-@pytest.fixture
-async def peer(server: Process) -> AsyncIterator[Wire]:
-    async with wire(server.url) as opened:
-        yield opened
-
-
-async def send(peer: Wire, stream: str, body: bytes, **headers: str) -> Heard:
-    fields = {**AUTHORISED, **headers}
-    return await peer.ask(request("POST", f"/stream/{stream}/send", fields, body))
-
-
-async def assert_only_good(client: Client, stream: str, count: int = 1) -> None:
-    """Nothing that was refused has a result, now or later: what comes next follows the good."""
-    await client.send(stream, "last")
-    reader = Reader(client, stream)
-    async with asyncio.timeout(20):
-        while not reader.results or reader.results[-1]["data"] != "last":
-            await reader.page()
-    assert [result["data"] for result in reader.results] == ["good"] * count + ["last"]
-    offsets = [int(result["source"].partition("-")[2]) for result in reader.results]
-    assert offsets == list(range(offsets[0], offsets[0] + count + 1))
 
 
 async def test_a_bad_record_is_refused_and_the_good_ones_around_it_are_stored(

@@ -77,7 +77,7 @@ async def quiet_socket(client: Client) -> object:
     async with client.socket(stream) as socket:
         assert (await frame(socket))["type"] == "position"
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(BODY_SECONDS + 2):
+            async with asyncio.timeout(BODY_SECONDS + 0.5):
                 await socket.recv()
         await client.send(stream, "after the silence")
         return (await frame(socket))["data"]
