@@ -63,6 +63,10 @@ class Feed(Protocol):
     def has_lagged(self) -> bool:
         """True once the reader was too slow; ``take`` hands out what it still holds, then []."""
 
+    @property
+    def is_interrupted(self) -> bool:
+        """True once nobody is to wait here any more."""
+
     async def take(self, seconds: float, until: int | None = None) -> Sequence[EncodedResult]:
         """Return the next results, waiting up to ``seconds`` for the first one.
 

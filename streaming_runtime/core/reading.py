@@ -73,7 +73,7 @@ class Reader:
 
     def __init__(self, stream: Stream, feed: Feed, seal: CursorSeal, cursor: Cursor) -> None:
         self.stream = stream
-        self.ending: Literal["end", "reached", "slow"] | None = None
+        self.ending: Literal["end", "reached", "slow", "interrupted"] | None = None
         self._feed = feed
         self._seal = seal
         self._incarnation = cursor.incarnation
@@ -115,6 +115,8 @@ class Reader:
             self.ending = "reached"
         elif self.ending is None and not results and self._feed.has_lagged:
             self.ending = "slow"
+        elif self.ending is None and not results and self._feed.is_interrupted:
+            self.ending = "interrupted"
         return deliveries
 
     def _unbounded(self, results: Sequence[EncodedResult]) -> list[Delivery]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -12,7 +13,7 @@ from typing import Any
 from litestar.exceptions import LitestarException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from streaming_runtime.core.errors import StreamingError
+from streaming_runtime.core.errors import OutcomeUnknown, Overloaded, StreamingError
 from streaming_runtime.http import answers
 from streaming_runtime.http.bodies import ClientGone
 from streaming_runtime.http.cors import Cors, Fields
@@ -108,6 +109,13 @@ class Edge:
     ) -> None:
         try:
             await app(scope, receive, send)
+        except asyncio.CancelledError:
+            # The server ends and waits no longer. A send may be stored: nobody has told us.
+            if exchange.status:
+                raise
+            left = OutcomeUnknown() if exchange.method == "POST" else Overloaded()
+            exchange.code = left.code
+            await answers.of_error(left, exchange.request_id)(scope, receive, send)
         except Exception as raised:
             exc = _unwrapped(raised)
             if isinstance(exc, HeadAnswered):

@@ -132,17 +132,17 @@ class DirectFeed:
         self._consumer = consumer
         self._encoder = encoder
         self._fetch = fetch
-        self._is_interrupted = False
+        self.is_interrupted = False
 
     def interrupt(self) -> None:
-        self._is_interrupted = True
+        self.is_interrupted = True
 
     async def take(self, seconds: float, until: int | None = None) -> Sequence[EncodedResult]:
         deadline = time.monotonic() + seconds
         while until is None or self.position.offset < until:
-            left = 0.0 if self._is_interrupted else deadline - time.monotonic()
+            left = 0.0 if self.is_interrupted else deadline - time.monotonic()
             results = await self._read(max(SHORTEST_FETCH_SECONDS, min(left, FETCH_SECONDS)))
-            if results or self._is_interrupted or time.monotonic() >= deadline:
+            if results or self.is_interrupted or time.monotonic() >= deadline:
                 return results
         return ()
 

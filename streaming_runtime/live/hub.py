@@ -56,6 +56,7 @@ class Hub:
     ) -> None:
         self.incarnation = incarnation
         self.is_reading = False
+        self._is_ending = False
         self._topic = topic
         self._encoder = encoder
         self._offsets = offsets
@@ -82,10 +83,19 @@ class Hub:
             try:
                 live.behind.add(subscription)
                 self._bring_on(subscription)
+                if self._is_ending:
+                    subscription.interrupt()
                 yield subscription
             finally:
                 live.leave(subscription)
                 subscription.close()
+
+    def end_waits(self) -> None:
+        """Let no reader wait any more, now or later: the process is about to end."""
+        self._is_ending = True
+        for partition in self._partitions.values():
+            for subscription in partition.readers():
+                subscription.interrupt()
 
     async def pump(self) -> None:
         """Read until cancelled; a fault of Kafka is waited out, one of ours ends the process."""

@@ -118,9 +118,12 @@ class LivePartition:
         else:
             self._waiting_for_offset.discard(subscription)
 
+    def readers(self) -> list[Subscription]:
+        return [s for streams in self.live.values() for s in streams] + list(self.behind)
+
     def restart(self, position: Position) -> list[Subscription]:
         """Begin anew elsewhere; return the readers, who must be told."""
-        readers = [s for streams in self.live.values() for s in streams] + list(self.behind)
+        readers = self.readers()
         self.next_offset = position.offset
         self.ring = Ring(position.offset)
         self._once = OnceOnly(position.height)

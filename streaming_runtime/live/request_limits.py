@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -22,6 +23,7 @@ MAX_HEAD_FIELDS = 64
 HEAD_SECONDS = 10.0
 # Between a field's name and its value, and behind it.
 FIELD_OVERHEAD = 4
+H2C_OFFER = re.compile(rb"\r\nupgrade:(?=[ \t]*h2c[ \t]*(?:\r\n|$))", re.IGNORECASE)
 
 
 class _TooLarge(Exception):
@@ -56,6 +58,8 @@ class RequestLimited(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         was_in_head = self._is_in_head
+        if not self._is_in_body and b"h2c" in data:
+            data = _without_h2c(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -145,6 +149,17 @@ class RequestLimited(HttpToolsProtocol):
             return True
         # The fault is in the body of the one request that is under way, and not answered yet.
         return cycle.more_body and not cycle.response_started and not self.pipeline
+
+
+def _without_h2c(data: bytes) -> bytes:
+    """Return the bytes without an offer of HTTP/2: it is declined by taking no notice of it.
+
+    The parser takes it for a change of protocol and drops the body that follows.
+
+    Source:  RFC 9110, section 7.8.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return H2C_OFFER.sub(b"\r\nx-declined:", head) + end + rest
 
 
 def answer(error: StreamingError) -> bytes:

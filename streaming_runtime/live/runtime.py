@@ -73,7 +73,8 @@ async def run(
                 create_app(site, services, metrics, origins, direct),
                 WebSocketResults(services, connections, metrics, metrics.delivered, origins),
             )
-            server = DrainingServer(app, listener, connections, settings.http.drain_seconds)
+            drain_seconds = settings.http.drain_seconds
+            server = DrainingServer(app, listener, connections, drain_seconds, hub.end_waits)
             readiness["server"] = lambda: "stopping" if server.is_leaving else health.OK
             kafka.vitals.start("the pulse of Kafka", pulse.run())
             _start_vitals(kafka, hub, services)

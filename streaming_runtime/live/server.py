@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -47,7 +47,12 @@ class DrainingServer(uvicorn.Server):
     """
 
     def __init__(
-        self, app: ASGIApp, listener: socket.socket, connections: Connections, drain_seconds: float
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        connections: Connections,
+        drain_seconds: float,
+        end_waits: Callable[[], None],
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -72,6 +77,7 @@ class DrainingServer(uvicorn.Server):
         self._listener = listener
         self._connections = connections
         self._drain_seconds = drain_seconds
+        self._end_waits = end_waits
 
     async def run_until_told(self) -> None:
         """Serve until ``leave`` or a signal, then drain; a second signal ends all at once."""
@@ -95,6 +101,8 @@ class DrainingServer(uvicorn.Server):
         finally:
             closing.cancel()
         self._stop_accepting()
+        # Who waits for a page or for the result of a send is answered with what there is.
+        self._end_waits()
         await super().shutdown(sockets)
 
     def _stop_accepting(self) -> None:

@@ -95,7 +95,7 @@ class Session:
                 return BAD_MESSAGE, self._fault.code
             if reader.ending == "slow":
                 return TOO_SLOW, "too slow"
-            if reader.ending is not None:
+            if reader.ending in ("end", "reached"):
                 return ENDED, "ended"
             if connection.leaving in ("rotation", "restart"):
                 return RESTART, connection.leaving

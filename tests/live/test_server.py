@@ -35,7 +35,7 @@ async def serving(
 ) -> AsyncIterator[tuple[DrainingServer, Connections, int]]:
     connections = Connections(lambda _: None)
     with listening(settings()) as listener:
-        server = DrainingServer(app, listener, connections, drain_seconds)
+        server = DrainingServer(app, listener, connections, drain_seconds, lambda: None)
         task = asyncio.ensure_future(server.serve([listener]))
         try:
             yield server, connections, listener.getsockname()[1]

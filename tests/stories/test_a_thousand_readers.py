@@ -15,7 +15,7 @@ from tests.stories.figures import Figures, figures_of, sockets_of
 from tests.stories.wire import Wire, request, wire
 
 READERS = 1_000
-CONNECTIONS = 8
+CONNECTIONS = 25
 HEADERS = {"x-api-key": KEY}
 SECONDS = 40.0
 # Allocators keep pages; a leak of a task, a queue and a connection a reader is far more.
@@ -86,8 +86,9 @@ async def test_readers_of_a_thousand_streams_get_each_result_once_and_leave_noth
             await eventually(lambda: crowd.all(lambda one: len(one.results) >= 6), SECONDS)
         finally:
             crowd.drop()
-        after = await readers_return_to(server, readers)
+        await readers_return_to(server, readers)
     await eventually(lambda: sockets_of(server) <= sockets)
+    after = await figures_of(server)
 
     for listener in crowd.listeners:
         assert [result["data"] for result in listener.results] == list(range(6))

