@@ -38,7 +38,7 @@ class Fed:
         self.producer.append(Pending(self._topic, key, value, [], len(value), waiter))
         return waiter
 
-    def _counted(self, topic: str, partition: int, linger_seconds: float) -> tuple[Any, Any]:
+    def _counted(self, topic: str, partition: int, linger_seconds: float = 0.0) -> tuple[Any, Any]:
         self.batches += 1
         return self._enter(topic, partition, linger_seconds)
 
