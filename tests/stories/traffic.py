@@ -90,6 +90,17 @@ class Traffic:
             seconds,
         )
 
+    async def is_read(self, more: int, seconds: float = 40.0) -> None:
+        """Wait until every reader has so many more results: all parts are at work."""
+        wanted = [len(reader.results) + more for reader in self._readers]
+        await eventually(
+            lambda: all(
+                len(reader.results) >= least
+                for reader, least in zip(self._readers, wanted, strict=True)
+            ),
+            seconds,
+        )
+
     async def follow(self, reader: Reader) -> None:
         """Read for ever, coming back with the last id after whatever happens."""
         while True:
