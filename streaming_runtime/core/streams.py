@@ -85,6 +85,9 @@ class Streams:
         """
         stream = await self._registry.get(stream_id) if is_stream_id(stream_id) else None
         if stream is None or stream.tenant != tenant:
+            if stream is not None:
+                # As long, and as likely to fail, as for a stream that nobody has.
+                await self._registry.get(new_stream_id())
             raise UnknownStream
         if stream.incarnation != self._log.incarnation.id:
             # The topics were made anew, perhaps with another count: what is sent from now on lives

@@ -64,10 +64,20 @@ def parse_send(text: str) -> SendFrame | BadSend:
         frame = decode(SEND, body)
     except InvalidBody as reason:
         return BadSend(marked.ref, reason)
+    if body.count(b'"data"') > 1 and _names_data_twice(body):
+        return BadSend(marked.ref, InvalidBody("data is given twice"))
     if len(bytes(frame.data)) > MAX_DATA_BYTES:
         return BadSend(marked.ref, RecordTooLarge())
     frame.ref = marked.ref
     return frame
+
+
+def _names_data_twice(body: bytes) -> bool:
+    """Say whether the frame has two members ``data``: the decoder would drop the first."""
+    members: list[tuple[str, Any]] = json.loads(
+        body, parse_int=str, parse_float=str, object_pairs_hook=list
+    )
+    return sum(name == "data" for name, _ in members) > 1
 
 
 def _marked(body: bytes) -> _Marked:

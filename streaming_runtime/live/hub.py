@@ -63,6 +63,8 @@ class Hub:
         self._make_consumer = make_consumer
         self._partitions: dict[int, LivePartition] = {}
         self._opening: dict[int, asyncio.Task[LivePartition]] = {}
+        # Where each partition ended when it was opened.
+        self._ends: dict[int, int] = {}
         self._holds: Counter[int] = Counter()
         self._changed = asyncio.Event()
         self._sweeps = Sweeps(make_sweeper, encoder)
@@ -72,9 +74,10 @@ class Hub:
 
     async def tip(self, partition: int) -> Position:
         async with self._held(partition) as live:
-            # Not below the end as of now: what was written before this call is not new.
-            bounds = await self.bounds(partition)
-            return Position(max(live.next_offset, bounds.end), live.position.height)
+            # Not below the end as of now: what was written before this call is not new, and its
+            # height must be known, or a repeat of it would be.
+            await self._reach(live, (await self.bounds(partition)).end)
+            return live.position
 
     @asynccontextmanager
     async def follow(self, stream: Stream, position: Position) -> AsyncIterator[Subscription]:
@@ -207,22 +210,23 @@ class Hub:
                 self._opening[number] = opening
                 opening.add_done_callback(lambda _: self._opening.pop(number, None))
             partition = await asyncio.shield(opening)
-        if not partition.primed.is_set():
-            try:
-                async with asyncio.timeout(CALL_SECONDS):
-                    await partition.primed.wait()
-            except TimeoutError:
-                raise BrokerUnavailable("The results cannot be read now") from None
+        await self._reach(partition, self._ends[number])
         return partition
+
+    @staticmethod
+    async def _reach(partition: LivePartition, offset: int) -> None:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await partition.reach(offset)
+        except TimeoutError:
+            raise BrokerUnavailable("The results cannot be read now") from None
 
     async def _open(self, number: int) -> LivePartition:
         bounds = await self.bounds(number)
         start = max(bounds.earliest, bounds.end - PRIME_RESULTS)
         partition = LivePartition(number, Position(start), self._encoder)
-        partition.primed_at = bounds.end
+        self._ends[number] = bounds.end
         partition.idle_since = asyncio.get_running_loop().time()
-        if start >= bounds.end:
-            partition.primed.set()
         self._partitions[number] = partition
         self._changed.set()
         return partition

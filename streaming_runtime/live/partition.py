@@ -61,8 +61,7 @@ class LivePartition:
         self.live: dict[str, set[Subscription]] = {}
         self.behind: set[Subscription] = set()
         self.idle_since = 0.0
-        self.primed_at = position.offset
-        self.primed = asyncio.Event()
+        self._reaching: list[tuple[int, asyncio.Future[None]]] = []
         self._once = OnceOnly(position.height)
         self._encoder = encoder
         self._waiting_for_offset: set[Subscription] = set()
@@ -83,10 +82,17 @@ class LivePartition:
                 if not subscription.offer(result):
                     self._fall_behind(subscription)
         self.next_offset = max(self.next_offset, next_offset)
-        if not self.primed.is_set() and self.next_offset >= self.primed_at:
-            self.primed.set()
+        if self._reaching:
+            self._tell_who_waits()
         for subscription in tuple(self._waiting_for_offset):
             subscription.wake()
+
+    async def reach(self, offset: int) -> None:
+        """Wait until everything before ``offset`` has been read here."""
+        if self.next_offset < offset:
+            reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._reaching.append((offset, reached))
+            await reached
 
     def splice(self, subscription: Subscription) -> bool:
         """Bring a reader on from the ring, and to the live end if it has room for all of it.
@@ -128,6 +134,12 @@ class LivePartition:
         self.ring = Ring(position.offset)
         self._once = OnceOnly(position.height)
         return readers
+
+    def _tell_who_waits(self) -> None:
+        for place in [p for p in self._reaching if p[0] <= self.next_offset or p[1].done()]:
+            self._reaching.remove(place)
+            if not place[1].done():
+                place[1].set_result(None)
 
     def _fall_behind(self, subscription: Subscription) -> None:
         self._leave_live(subscription)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from streaming_runtime.core.errors import (
     HeadTooLarge,
@@ -17,20 +16,20 @@ from streaming_runtime.core.errors import (
 from streaming_runtime.http import problems
 from streaming_runtime.http.bodies import BODY_SECONDS, MIN_BODY_BYTES_PER_SECOND
 from streaming_runtime.http.edge import new_request_id
+from streaming_runtime.live.upgrades import UpgradesDeclined
 
 MAX_HEAD_BYTES = 16 << 10
 MAX_HEAD_FIELDS = 64
 HEAD_SECONDS = 10.0
 # Between a field's name and its value, and behind it.
 FIELD_OVERHEAD = 4
-H2C_OFFER = re.compile(rb"\r\nupgrade:(?=[ \t]*h2c[ \t]*(?:\r\n|$))", re.IGNORECASE)
 
 
-class _TooLarge(Exception):
+class _Refused(Exception):
     """Raised through the parser, which then stops."""
 
 
-class RequestLimited(HttpToolsProtocol):
+class RequestLimited(UpgradesDeclined):
     """HTTP/1.1 with bounded requests; what breaks a limit is answered and the connection closed.
 
     Measured: without it a head of 20 MB or 200,000 fields is accepted, and half a head or half a
@@ -58,8 +57,6 @@ class RequestLimited(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         was_in_head = self._is_in_head
-        if not self._is_in_body and b"h2c" in data:
-            data = _without_h2c(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -92,6 +89,7 @@ class RequestLimited(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._check_meaning()
         self._is_in_head, self._is_in_body = False, True
         self._stop_timer()
         super().on_headers_complete()
@@ -107,8 +105,24 @@ class RequestLimited(HttpToolsProtocol):
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES or self._head_fields > MAX_HEAD_FIELDS:
-            self._refusal = HeadTooLarge()
-            raise _TooLarge
+            self._stop_parser(HeadTooLarge())
+
+    def _check_meaning(self) -> None:
+        """Refuse a head that the next parser on the way could read differently.
+
+        Source:  RFC 9112, sections 3.2 and 6.1.
+        """
+        hosts = 0
+        for name, value in self.headers:
+            hosts += name == b"host"
+            if name == b"transfer-encoding" and value.lower() != b"chunked":
+                self._stop_parser(InvalidParameter("Transfer-Encoding can only be chunked"))
+        if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+            self._stop_parser(InvalidParameter("A request has one Host field"))
+
+    def _stop_parser(self, refusal: StreamingError) -> None:
+        self._refusal = refusal
+        raise _Refused
 
     def _start_timer(self, seconds: float, on_timeout: Callable[[], None]) -> None:
         self._timer = self.loop.call_later(seconds, on_timeout)
@@ -149,17 +163,6 @@ class RequestLimited(HttpToolsProtocol):
             return True
         # The fault is in the body of the one request that is under way, and not answered yet.
         return cycle.more_body and not cycle.response_started and not self.pipeline
-
-
-def _without_h2c(data: bytes) -> bytes:
-    """Return the bytes without an offer of HTTP/2: it is declined by taking no notice of it.
-
-    The parser takes it for a change of protocol and drops the body that follows.
-
-    Source:  RFC 9110, section 7.8.
-    """
-    head, end, rest = data.partition(b"\r\n\r\n")
-    return H2C_OFFER.sub(b"\r\nx-declined:", head) + end + rest
 
 
 def answer(error: StreamingError) -> bytes:

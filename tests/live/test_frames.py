@@ -58,6 +58,7 @@ def test_what_is_no_send_at_all_is_no_frame(text: str) -> None:
         ('{"type":"send","ref":7,"data":' + "[" * 101 + "]" * 101 + "}", "invalid-body"),
         ('{"type":"send","ref":7,"data":"\\ud800"}', "invalid-body"),
         ('{"type":"send","ref":7,"data":NaN}', "invalid-body"),
+        ('{"type":"send","ref":7,"data":1,"data":2}', "invalid-body"),
         ('{"type":"send","ref":7,"data":"' + "x" * 263_000 + '"}', "record-too-large"),
     ],
 )
@@ -69,6 +70,10 @@ def test_a_bad_send_is_refused_under_its_ref(text: str, code: str) -> None:
     assert answer["ref"] == 7
     assert answer["problem"]["code"] == code
     assert answer["problem"]["request_id"] == "r1"
+
+
+def test_data_may_hold_members_of_that_name() -> None:
+    assert bytes(accepted('{"type":"send","data":{"data":["data"]}}').data) == b'{"data":["data"]}'
 
 
 def test_a_hundred_levels_of_data_are_fine() -> None:

@@ -79,6 +79,8 @@ async def test_a_field_that_never_ends_is_refused_before_it_fills_the_memory() -
         b"Content-Length: 1\r\nContent-Length: 1\r\n",
         b"Content-Length: +1\r\n",
         b"Transfer-Encoding: chunked, identity\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Host: b\r\nContent-Length: 5\r\n",
         b"X-A : b\r\n",
     ],
 )
@@ -170,3 +172,23 @@ async def test_a_body_that_comes_fast_enough_may_take_longer(
 
     assert answer.startswith(b"HTTP/1.1 200")
     assert answer.count(b"x") == 20_000
+
+
+async def test_a_request_without_a_host_is_refused() -> None:
+    async with serving(hello) as (_, _, port):
+        answer = await asked(port, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+
+    assert refused(answer) == (400, "invalid-parameter")
+
+
+async def test_an_offer_of_http_2_in_two_pieces_is_passed_over() -> None:
+    async with serving(echo) as (_, _, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(POST[: -len(b"\r\n")] % 4 + b"Upgrade: ")
+        await asyncio.sleep(0.05)
+        writer.write(b"h2c\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\r\nbody")
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"body" in answer
