@@ -40,9 +40,13 @@ class UpgradesDeclined(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade as offer:
-            if not self._should_upgrade():
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            elif any(name == b"upgrade" for name, _ in self.headers):
                 return self._without_offer() + data[offer.args[0] :]
-            self.handle_websocket_upgrade()
+            else:
+                # CONNECT, which changes the protocol by itself: we are no proxy.
+                self.send_400_response("")
         except HttpParserError:
             self.send_400_response("")
         return None

@@ -174,6 +174,14 @@ async def test_a_body_that_comes_fast_enough_may_take_longer(
     assert answer.count(b"x") == 20_000
 
 
+@pytest.mark.parametrize("offer", [b"", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"])
+async def test_a_proxy_is_not_what_this_is(offer: bytes) -> None:
+    async with serving(hello) as (_, _, port):
+        answer = await asked(port, b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n" + offer + b"\r\n")
+
+    assert refused(answer) == (400, "invalid-parameter")
+
+
 async def test_a_request_without_a_host_is_refused() -> None:
     async with serving(hello) as (_, _, port):
         answer = await asked(port, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
