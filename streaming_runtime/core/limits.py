@@ -69,11 +69,13 @@ class TenantLimits:
 
     @property
     def policy(self) -> str:
-        """The RateLimit-Policy header: a whole bucket, and the seconds that fill it again.
+        """The RateLimit-Policy header: the most that any second can admit.
 
+        Shape:   a full bucket, and what comes in during that second: of all windows the one whose
+                 quota a bucket never exceeds.
         Source:  draft-ietf-httpapi-ratelimit-headers-11, section 3.
         """
-        return f'"requests";q={self._burst};w={math.ceil(self._burst / self._rate)}'
+        return f'"requests";q={self._burst + self._rate};w=1'
 
     @property
     def readers_policy(self) -> str:

@@ -34,9 +34,9 @@ HEADERS: dict[str, dict[str, Any]] = {
         "example": '"requests";r=19999;t=1',
     },
     "RateLimit-Policy": {
-        "description": "The limit itself: a whole bucket and the seconds that fill it.",
+        "description": "The limit itself: the most that any second admits.",
         "schema": {"type": "string"},
-        "example": '"requests";q=20000;w=2',
+        "example": '"requests";q=30000;w=1',
     },
     "Retry-After": {
         "description": "Whole seconds; a request after them succeeds.",

@@ -159,7 +159,7 @@ def test_the_fields_are_those_of_the_draft() -> None:
     limits, _ = _limits(rate=2, burst=5)
     verdict = limits.take("one")
 
-    assert limits.policy == '"requests";q=5;w=3'
+    assert limits.policy == '"requests";q=7;w=1'
     assert verdict is not None
     assert limits.state(verdict) == '"requests";r=4;t=1'
 

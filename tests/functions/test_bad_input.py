@@ -191,7 +191,7 @@ async def test_the_limit_comes_before_the_stream_and_the_body(
 
     assert (answer.status_code, answer.json()["code"]) == (429, "rate-limited")
     assert int(answer.headers["retry-after"]) >= 1
-    assert answer.headers["ratelimit-policy"] == '"requests";q=1;w=1'
+    assert answer.headers["ratelimit-policy"] == '"requests";q=2;w=1'
     assert answer.headers["ratelimit"].startswith('"requests";r=0;t=')
 
 
@@ -200,7 +200,7 @@ async def test_answers_within_the_limit_tell_what_is_left(api: Api) -> None:
         answer = await client.post("/stream/start")
 
     assert answer.headers["ratelimit"].startswith('"requests";r=0;t=')
-    assert answer.headers["ratelimit-policy"] == '"requests";q=1;w=1'
+    assert answer.headers["ratelimit-policy"] == '"requests";q=2;w=1'
 
 
 async def test_the_stream_comes_before_the_body(api: Api) -> None:

@@ -29,7 +29,7 @@ def test_an_admission_tells_what_is_left() -> None:
 
     assert admission.tenant == "acme"
     assert admission.headers == {
-        "RateLimit-Policy": '"requests";q=3;w=2',
+        "RateLimit-Policy": '"requests";q=5;w=1',
         "RateLimit": '"requests";r=2;t=1',
     }
 

@@ -93,7 +93,7 @@ async def test_a_refusal_says_when_to_come_back_and_that_moment_holds(client: Cl
     assert (refused.status_code, refused.json()["code"]) == (429, "rate-limited")
     assert refused.json()["retriable"] is True
     assert refused.headers["content-type"] == "application/problem+json"
-    assert refused.headers["ratelimit-policy"] == f'"requests";q={BURST};w=6'
+    assert refused.headers["ratelimit-policy"] == f'"requests";q={BURST + PER_SECOND};w=1'
     assert STATE.fullmatch(refused.headers["ratelimit"])
     seconds = refused.headers["retry-after"]
     assert re.fullmatch(r"[1-9]\d*", seconds)
