@@ -120,7 +120,7 @@ class BrokerUnavailable(StreamingError):
     """Certainly not stored."""
 
     code = "broker-unavailable"
-    title = "Kafka cannot take the record now; it was not stored"
+    title = "Kafka cannot be reached now; nothing was stored"
     retriable = True
 
 

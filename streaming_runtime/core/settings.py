@@ -25,6 +25,7 @@ MAX_TOPIC_PREFIX = 200
 MAX_KEY_BYTES = 1_024
 MAX_PORT = 65_535
 ADDRESS = re.compile(r"(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
+ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+", re.ASCII)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -142,6 +143,11 @@ class HttpSettings:
             drain_seconds=number(environ, "DRAIN_SECONDS", DEFAULT_DRAIN_SECONDS, 0, 3_600),
             cors_origins=tuple(filter(None, origins)),
         )
+        for origin in settings.cors_origins:
+            if ORIGIN.fullmatch(origin) is None:
+                raise ConfigurationInvalid(
+                    f"CORS_ORIGINS ({origin}) must be origins: https://HOST or https://HOST:PORT"
+                )
         if settings.port and settings.port == settings.prometheus_port:
             raise ConfigurationInvalid(
                 f"PORT and PROMETHEUS_PORT are both {settings.port}: give each its own"

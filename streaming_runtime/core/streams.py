@@ -9,7 +9,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from streaming_runtime.core.errors import InvalidBody, InvalidParameter, UnknownStream
+from streaming_runtime.core.errors import (
+    ConfigurationInvalid,
+    InvalidBody,
+    InvalidParameter,
+    UnknownStream,
+)
 from streaming_runtime.core.model import Processor, Record, Stream, is_stream_id, new_stream_id
 from streaming_runtime.core.ports import (
     ProcessorCatalog,
@@ -135,6 +140,17 @@ class Streams:
             name, parameters = self._default if asked is None else asked, {}
         self._catalog.check(name, parameters)
         return Processor(name, parameters)
+
+
+def check_default(catalog: ProcessorCatalog, name: str) -> None:
+    """Check the processor of streams that name none: its fault would be blamed on clients.
+
+    Raises:  ConfigurationInvalid.
+    """
+    try:
+        catalog.check(name, {})
+    except InvalidBody as problem:
+        raise ConfigurationInvalid(f"DEFAULT_PROCESSOR ({name}): {problem}") from None
 
 
 def _token(stream: Stream) -> str:

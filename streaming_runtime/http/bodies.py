@@ -19,7 +19,6 @@ from streaming_runtime.core.errors import (
 from streaming_runtime.http.json_data import (
     MAX_DEPTH,
     check,
-    check_text,
     decode,
 )
 

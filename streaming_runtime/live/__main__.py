@@ -18,6 +18,7 @@ from functions.streams.routes import router as streams
 from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid
 from streaming_runtime.core.logs import configure_logs
 from streaming_runtime.core.settings import Settings
+from streaming_runtime.core.streams import check_default
 from streaming_runtime.core.vitals import VitalEnded
 from streaming_runtime.live import runtime
 from streaming_runtime.processing.catalog import Catalog
@@ -36,13 +37,14 @@ GC_THRESHOLDS = (20_000, 50, 100)
 def main() -> int:
     """Serve until told to stop; 1 when it failed, 2 when its settings cannot be used."""
     try:
-        settings = Settings.from_env(os.environ)
+        settings, catalog = Settings.from_env(os.environ), Catalog()
+        check_default(catalog, settings.default_processor)
         keys = [key for _, key in settings.credentials.keys]
         configure_logs(settings.log_level, "api", keys)
         gc.set_threshold(*GC_THRESHOLDS)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             routers = [start, send, results, streams]
-            runner.run(runtime.run(settings, routers, [direct_send, direct_results], Catalog()))
+            runner.run(runtime.run(settings, routers, [direct_send, direct_results], catalog))
     except ConfigurationInvalid as problem:
         sys.stderr.write(f"{problem}\n")
         return ASKED_WRONGLY

@@ -56,7 +56,11 @@ class WebSocketResults:
         accept: WebSocketAcceptEvent = {
             "type": "websocket.accept",
             "subprotocol": None,
-            "headers": [(b"x-request-id", request_id.encode())],
+            "headers": [
+                (b"x-request-id", request_id.encode()),
+                (b"x-content-type-options", b"nosniff"),
+                (b"cache-control", b"no-store"),
+            ],
         }
         await send(accept)
         headers = fields_of(scope)
@@ -67,7 +71,7 @@ class WebSocketResults:
                 return
             await self._serve(scope, headers, request_id, receive, send)
         except StreamingError as refusal:
-            self._note(refusal, request_id)
+            self._note(refusal, request_id, scope["path"])
             text = frames.error(refusal, request_id)
             await send({"type": "websocket.send", "bytes": None, "text": text})
             await self._close(send, code_of(refusal), refusal.code)
@@ -97,9 +101,17 @@ class WebSocketResults:
         finally:
             gate.close_reader(admission.tenant)
 
-    def _note(self, refusal: StreamingError, request_id: str) -> None:
+    def _note(self, refusal: StreamingError, request_id: str, path: str) -> None:
         self._observer.refused(refusal.code)
-        log.info("refused", extra={"request_id": request_id, "reason": refusal.code})
+        match = PATH.fullmatch(path)
+        log.info(
+            "refused",
+            extra={
+                "request_id": request_id,
+                "reason": refusal.code,
+                "stream_id": match[1] if match else None,
+            },
+        )
 
     @staticmethod
     async def _close(send: Send, code: int, reason: str) -> None:

@@ -148,7 +148,11 @@ class Handling:
     def _dead_letter(self, record: InputRecord, failure: Failure) -> OutputRecord:
         log.warning(
             "a record could not be processed",
-            extra={"source": record.source.decode(), "reason": failure.reason},
+            extra={
+                "stream_id": (record.key or b"").decode("ascii", "replace"),
+                "source": record.source.decode(),
+                "reason": failure.reason,
+            },
         )
         return dead_letter(
             record,

@@ -47,7 +47,9 @@ class Processes:
 
     def _make(self, header: bytes) -> Process:
         try:
-            parameters = msgspec.json.decode(header, type=dict[str, Any])
+            # The short form of the HTTP contract, a name alone, is what a foreign sender may write.
+            found = msgspec.json.decode(header, type=dict[str, Any] | str)
+            parameters = {"name": found} if isinstance(found, str) else found
             name = str(parameters.pop("name"))
         except (msgspec.DecodeError, UnicodeDecodeError, KeyError, RecursionError):
             raise Unprocessable("The processor header is not a JSON object with a name") from None

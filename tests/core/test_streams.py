@@ -7,13 +7,19 @@ from hypothesis import strategies as st
 
 from streaming_runtime.core.errors import (
     BrokerUnavailable,
+    ConfigurationInvalid,
     InvalidBody,
     InvalidParameter,
     OutcomeUnknown,
     UnknownStream,
 )
 from streaming_runtime.core.model import Processor, is_stream_id
-from streaming_runtime.core.streams import END_GRACE_SECONDS, StartRequest, Streams
+from streaming_runtime.core.streams import (
+    END_GRACE_SECONDS,
+    StartRequest,
+    Streams,
+    check_default,
+)
 from tests.core.memory import (
     OTHER_ID,
     PARTITION,
@@ -327,3 +333,8 @@ async def test_any_text_as_a_token_is_read_or_refused(text: str) -> None:
     except InvalidParameter:
         return
     assert found == []
+
+
+def test_a_default_processor_that_cannot_work_is_a_fault_of_the_configuration() -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"DEFAULT_PROCESSOR \(nope\)"):
+        check_default(Catalog(), "nope")
