@@ -19,6 +19,7 @@ from streaming_runtime.core.errors import (
 from streaming_runtime.http.json_data import (
     MAX_DEPTH,
     check,
+    check_text,
     decode,
 )
 
