@@ -58,10 +58,6 @@ class Connections:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    @property
-    def is_draining(self) -> bool:
-        return self._drained_at is not None
-
     @contextmanager
     def opened(self) -> Iterator[Connection]:
         """Count a connection in, until the block is left."""
