@@ -169,6 +169,7 @@ async def _results(settings: Settings, kafka: Connected) -> AsyncIterator[Direct
     seal = CursorSeal(settings.credentials.signing_secret)
     log = DirectResults(
         settings.kafka.results_topic,
+        settings.kafka.input_topic,
         kafka.incarnation,
         ResultEncoder(seal, kafka.incarnation.id),
         kafka.offsets,

@@ -38,6 +38,9 @@ class UnreachableKafka:
     async def bounds(self, partition: int) -> Bounds:
         self._refuse()
 
+    async def sources(self, partition: int) -> Bounds:
+        self._refuse()
+
     async def tip(self, partition: int) -> Position:
         self._refuse()
 

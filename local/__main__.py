@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from local.broker import BrokerFailed
+from local.broker_data import BrokerFailed
 from local.children import follow_make
 from local.composition import COMMANDS, BrokerEnded, PortTaken, Product
 from local.dotenv import BadLine, load

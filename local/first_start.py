@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 from local import class_cache
-from local.broker import Broker, BrokerFailed
+from local.broker import Broker
+from local.broker_data import BrokerFailed
 from local.jars import JarsRefused, JarsUnavailable, kafka_jars
 from local.progress import Ticking, say, warn
 

@@ -46,16 +46,17 @@ class _Families:
 class MetricsPage:
     """Serves ``/metrics``.
 
-    ``addresses`` gives where each child has its own page now, ``broker_pid`` the broker's process.
+    ``addresses`` gives where each child has its own page now, ``brokers`` the embedded ones'
+    processes.
     """
 
     def __init__(
         self,
         addresses: Callable[[], Mapping[str, tuple[str, int]]],
-        broker_pid: Callable[[], int | None],
+        brokers: Callable[[], Mapping[str, int]],
     ) -> None:
         self._addresses = addresses
-        self._broker_pid = broker_pid
+        self._brokers = brokers
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -80,17 +81,10 @@ class MetricsPage:
         up = GaugeMetricFamily("millrace_up", "Whether the process gave its metrics.")
         for process, page in answers.items():
             up.add_sample("millrace_up", {LABEL: process}, float(page is not None))
+        brokers = {name: _process(pid) for name, pid in self._brokers().items()}
         known = {process: page for process, page in answers.items() if page is not None}
-        families = merged({**known, "local": list(REGISTRY.collect()), **self._broker()})
+        families = merged({**known, "local": list(REGISTRY.collect()), **brokers})
         return generate_latest(_Families([up, *families]))
-
-    def _broker(self) -> dict[str, list[Metric]]:
-        pid = self._broker_pid()
-        if pid is None:
-            return {}
-        registry = CollectorRegistry()
-        ProcessCollector(pid=lambda: pid, registry=registry)
-        return {"broker": list(registry.collect())}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -110,6 +104,12 @@ class MetricsPage:
             pass  # The scraper went away or never asked; it comes again.
         finally:
             writer.close()
+
+
+def _process(pid: int) -> list[Metric]:
+    registry = CollectorRegistry()
+    ProcessCollector(pid=lambda: pid, registry=registry)
+    return list(registry.collect())
 
 
 async def _scraped(host: str, port: int) -> list[Metric] | None:

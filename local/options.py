@@ -19,10 +19,12 @@ TEST_KEY = "test-api-key"
 DRAIN_SECONDS = "2"
 _KEYS = ("API_KEY", "API_KEYS")
 _ANY_BROKER = "127.0.0.1:9092"  # Stands in while the rest is checked, before there is a broker.
+_BROKERS = ("1", "3")  # Two keep nothing that one would lose.
 _FLAGS = (
     ("--port", "PORT", "N", "port of the API (8080; 0: a free one)"),
     ("--host", "HOST", "H", "address it listens on (127.0.0.1)"),
     ("--broker", "KAFKA_BROKER", "HOST:PORT", "a Kafka of yours instead of the embedded broker"),
+    ("--brokers", "EMBEDDED_BROKERS", "N", "1 or 3 embedded brokers (1): with 3 any one may go"),
     ("--data", "DATA_DIR", "DIR", "where data, logs and state are kept (.local)"),
     ("--partitions", "KAFKA_PARTITIONS", "N", "partitions of topics made anew (12)"),
     ("--prometheus-port", "PROMETHEUS_PORT", "N", "port of the metrics (2112)"),
@@ -36,6 +38,7 @@ class Options:
 
     http: HttpSettings
     broker: str
+    brokers: int
     data: Path
     has_processing: bool
     is_test_key: bool
@@ -76,11 +79,24 @@ def read(
     return Options(
         http=http,
         broker=broker,
+        brokers=_brokers(merged),
         data=Path(merged.get("DATA_DIR") or ".local").absolute(),
         has_processing=not flags["no_processing"],
         is_test_key=is_test_key,
         environ=merged,
     )
+
+
+def _brokers(merged: Mapping[str, str]) -> int:
+    number = merged.get("EMBEDDED_BROKERS", "1")
+    if number not in _BROKERS:
+        raise ConfigurationInvalid(f"EMBEDDED_BROKERS ({number}) must be {' or '.join(_BROKERS)}")
+    if number != "1" and merged.get("KAFKA_BROKER"):
+        raise ConfigurationInvalid(
+            f"EMBEDDED_BROKERS ({number}) starts brokers of ours, KAFKA_BROKER"
+            f" ({merged['KAFKA_BROKER']}) names yours: leave one of the two out"
+        )
+    return int(number)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -35,12 +35,14 @@ class Process:
         log: Path,
         health: tuple[int, str],
         metrics_port: int,
+        root: Path = ROOT,
     ) -> None:
         self.log = log
         self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
         self._module = module
         self._environ = environ
         self._health = health
+        self._root = root
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -49,8 +51,16 @@ class Process:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def port(self) -> int:
+        return self._health[0]
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._health[0]}"
+        return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
@@ -62,7 +72,7 @@ class Process:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", self._module),
-                cwd=ROOT,
+                cwd=self._root,
                 env={**os.environ, **self._environ},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -70,10 +80,10 @@ class Process:
                 preexec_fn=die_with_parent(signal.SIGKILL),
             )
 
-    async def ready(self) -> None:
+    async def ready(self, seconds: float = START_SECONDS) -> None:
         """Wait until it answers 200 where it tells its health."""
         assert self._process is not None
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + seconds
         async with httpx.AsyncClient(base_url=self.url, timeout=2) as client:
             while time.monotonic() < deadline:
                 with suppress(httpx.TransportError):
@@ -114,15 +124,25 @@ class Process:
                 f"{self._module} did not end within {seconds} s:\n{tail(self.log, 30)}"
             ) from None
 
+    async def exited(self) -> int:
+        """Wait for its end, however long that takes, and return its exit code."""
+        assert self._process is not None
+        return await self._process.wait()
+
     def logged(self) -> list[dict[str, Any]]:
         """Return the lines of its log; each must be a JSON object."""
         return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
 
 
 class Product:
-    """API servers and processing that share topics of their own."""
+    """API servers and processing that share topics of their own.
 
-    def __init__(self, broker: str, directory: Path, environ: Mapping[str, str]) -> None:
+    Shape:   ``root`` is the checkout that is started, or a copy of it.
+    """
+
+    def __init__(
+        self, broker: str, directory: Path, environ: Mapping[str, str], root: Path = ROOT
+    ) -> None:
         self.prefix = f"s{secrets.token_hex(4)}."
         self.environ = {
             "KAFKA_BROKER": broker,
@@ -133,6 +153,7 @@ class Product:
             **environ,
         }
         self._directory = directory
+        self._root = root
         self.processes: list[Process] = []
 
     def api(self, **environ: str) -> Process:
@@ -154,24 +175,25 @@ class Product:
 
     async def close(self) -> None:
         for process in reversed(self.processes):
-            if process._process is not None and process._process.returncode is None:
+            if process.is_running:
                 await process.kill()
 
     def _process(
         self, module: str, environ: Mapping[str, str], health: tuple[int, str], metrics_port: int
     ) -> Process:
         log = self._directory / f"{module.rpartition('.')[2]}{len(self.processes)}.log"
-        process = Process(module, {**self.environ, **environ}, log, health, metrics_port)
+        own = {**self.environ, **environ}
+        process = Process(module, own, log, health, metrics_port, self._root)
         self.processes.append(process)
         return process
 
 
 @asynccontextmanager
 async def product(
-    broker: str, directory: Path, environ: Mapping[str, str] | None = None
+    broker: str, directory: Path, environ: Mapping[str, str] | None = None, root: Path = ROOT
 ) -> AsyncIterator[Product]:
     """Give a product whose processes are gone when the block is left."""
-    made = Product(broker, directory, environ or {})
+    made = Product(broker, directory, environ or {}, root)
     try:
         yield made
     finally:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import msgspec
 from litestar.types import Receive, Scope, Send
 
 from functions.send.splitting import LineSplitter
-from streaming_runtime.core.errors import RecordTooLarge, StreamingError
+from streaming_runtime.core.errors import Overloaded, RecordTooLarge, StreamingError
 from streaming_runtime.core.model import Stream
 from streaming_runtime.core.sending import Sending
 from streaming_runtime.http import problems
@@ -22,6 +23,7 @@ from streaming_runtime.http.bodies import (
     judged,
     timed_out,
 )
+from streaming_runtime.http.services import Uploads
 from streaming_runtime.http.views import receipt_of
 
 # What may be under way for one request; behind it the connection is not read.
@@ -29,6 +31,9 @@ WINDOW_RECORDS = 1_000
 WINDOW_BYTES = 8 << 20
 # Answers that are written together, where so many are there.
 WRITTEN_TOGETHER = 200
+STOPPED = (
+    "The server is being restarted: this line and all behind it are not stored, send them again"
+)
 
 Write = Callable[[bytes], Awaitable[None]]
 
@@ -78,6 +83,14 @@ class LineSending:
         self._request_id = request_id
         self._window = Window()
         self._queue: asyncio.Queue[UnderWay | None] = asyncio.Queue()
+        self._is_stopped = False
+        self._reading: asyncio.Timeout | None = None
+
+    def stop(self) -> None:
+        """Read no more lines: what was read is stored and answered, and the last answer says so."""
+        self._is_stopped = True
+        if self._reading is not None and not self._reading.expired():
+            self._reading.reschedule(asyncio.get_running_loop().time())
 
     async def run(self, receive: Receive, write: Write) -> None:
         """Store every line of a body and write its answer: one line each, in order.
@@ -109,10 +122,11 @@ class LineSending:
         splitter = LineSplitter(MAX_LINE_BYTES)
         while True:
             try:
-                event: Any = await _within_time(receive)
+                event: Any = await self._next(receive)
             except TimeoutError:
+                why = Overloaded(STOPPED) if self._is_stopped else timed_out()
                 await self._window.enter(0)
-                self._queue.put_nowait(UnderWay(self._problem(timed_out()), 0))
+                self._queue.put_nowait(UnderWay(self._problem(why), 0))
                 return True
             if event["type"] == "http.disconnect":
                 return False
@@ -122,6 +136,19 @@ class LineSending:
                 for line in splitter.finish():
                     await self._take(line, tasks)
                 return True
+
+    async def _next(self, receive: Receive) -> Any:
+        """Return the next piece of the body.
+
+        Raises:  TimeoutError when none comes, or none is to come any more.
+        """
+        if self._is_stopped:
+            raise TimeoutError
+        try:
+            async with asyncio.timeout(BODY_SECONDS) as self._reading:
+                return await receive()
+        finally:
+            self._reading = None
 
     async def _take(self, line: bytes | None, tasks: asyncio.TaskGroup) -> None:
         if line is not None and not line.strip():
@@ -166,9 +193,12 @@ class LineSending:
 class LinesAnswer(StreamedAnswer):
     """Answers lines while they come."""
 
-    def __init__(self, sending: LineSending, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, sending: LineSending, headers: Mapping[str, str], uploads: Uploads | None = None
+    ) -> None:
         super().__init__(self._write, NDJSON, headers)
         self._sending = sending
+        self._uploads = uploads
         self._first: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -185,7 +215,10 @@ class LinesAnswer(StreamedAnswer):
             first, self._first = self._first, None
             return first or await receive()
 
-        await self._sending.run(from_first, lambda answer: chunk(send, answer))
+        with self._uploads.uploading() if self._uploads else nullcontext() as upload:
+            if upload is not None:
+                upload.interrupts(self._sending.stop)
+            await self._sending.run(from_first, lambda answer: chunk(send, answer))
 
 
 async def _within_time(receive: Receive) -> Any:

@@ -94,7 +94,7 @@ async def _send_lines(
     headers: Mapping[str, str],
 ) -> ASGIResponse:
     if services.is_streaming:
-        return LinesAnswer(sending, headers)
+        return LinesAnswer(sending, headers, services.uploads)
     body = await read_body(receive, MAX_FUNCTION_BODY_BYTES, _oversized_lines)
     if body.count(b"\n") > MAX_FUNCTION_LINES:
         raise _oversized_lines(body)

@@ -128,7 +128,8 @@ class Stream:
 class Record:
     """What goes into the input topic for one stream.
 
-    Shape:  ``value`` is the JSON of the client's data; ``kind`` is ``record`` or ``end``.
+    Shape:  ``value`` is the JSON of the client's data; ``kind`` is ``record`` or ``end``. Of the
+            records of a stream with one ``idempotency_key`` only the first gives a result.
     """
 
     stream: Stream
@@ -136,6 +137,7 @@ class Record:
     sent_at: int
     kind: Literal["record", "end"] = "record"
     traceparent: str | None = None
+    idempotency_key: str | None = None
 
 
 class Receipt(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -46,7 +46,7 @@ class StreamRegistry(Protocol):
 
 
 class Bounds(NamedTuple):
-    """The results offsets that exist in a partition: ``earliest <= offset < end``."""
+    """The offsets that exist in a partition: ``earliest <= offset < end``."""
 
     earliest: int
     end: int
@@ -90,6 +90,12 @@ class ResultsLog(Protocol):
         Raises:  BrokerUnavailable.
         """
 
+    async def sources(self, partition: int) -> Bounds:
+        """Return the input offsets that exist: of others no result can come any more.
+
+        Raises:  BrokerUnavailable.
+        """
+
     async def tip(self, partition: int) -> Position:
         """Return the position that a reader of only new results starts at."""
 
@@ -106,4 +112,80 @@ class ProcessorCatalog(Protocol):
         """Accept a processor with its parameters.
 
         Raises:  InvalidBody, with what to change.
+        """
+
+
+class Ends(NamedTuple):
+    """Where input and results of one partition end."""
+
+    input: int
+    results: int
+
+
+class Claim(NamedTuple):
+    """Who uses an Idempotency-Key, and for what.
+
+    Units:  ``at`` is milliseconds since 1970.
+    Shape:  ``place`` is what a later claim names to take its place; ``ends`` were the ends before
+            the first record. ``is_mine`` in the answer to a claim that counts. ``is_open`` tells
+            that whoever made it is done or long gone; ``is_unused`` that it certainly left nothing.
+            ``offsets`` are those of its first answer, None for a refused record, if known here.
+    """
+
+    place: int
+    digest: bytes
+    ends: Ends
+    at: int
+    is_mine: bool = False
+    is_open: bool = False
+    is_unused: bool = False
+    offsets: tuple[int | None, ...] | None = None
+
+
+class KeyClaims(Protocol):
+    """Who uses which Idempotency-Key: of all replicas, the first to claim one has it.
+
+    ``use`` names a key of a stream. A claim counts for KEPT_MS, or until it is released.
+    """
+
+    async def find(self, use: bytes) -> Claim | None:
+        """Return the claim that counts, as far as it is known here already."""
+
+    async def find_latest(self, use: bytes) -> Claim | None:
+        """Return the claim that counts, whichever replica made it.
+
+        Raises:  BrokerUnavailable.
+        """
+
+    async def claim(self, use: bytes, digest: bytes, ends: Ends, over: Claim | None) -> Claim:
+        """Claim a key, and return the claim that counts: this one, or one that came before.
+
+        Shape:  ``over`` is the claim whose place this one takes, if that one is open.
+        Raises: BrokerUnavailable or Overloaded; a claim that was made all the same is released.
+        """
+
+    async def keep(self, use: bytes, claim: Claim, offsets: tuple[int | None, ...]) -> None:
+        """Note the first answer, so that it need not be looked for."""
+
+    async def release(self, use: bytes, claim: Claim, *, is_unused: bool) -> None:
+        """Let others claim the key at once: whoever made this claim is done, without an answer.
+
+        Shape:  unless the key is unused, only for the same body: something may have been stored.
+        """
+
+
+class InputLog(Protocol):
+    """The input topic, read only to find what became of a send."""
+
+    async def ends(self, partition: int) -> Ends:
+        """Ask Kafka now.
+
+        Raises:  BrokerUnavailable.
+        """
+
+    async def landed(self, stream: Stream, names: Collection[str], claim: Claim) -> dict[str, int]:
+        """Return the offsets of the records with these Idempotency-Key headers, of each the first.
+
+        Shape:  looked for between ``claim.ends`` and what was sent shortly after ``claim.at``.
+        Raises: BrokerUnavailable.
         """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -15,6 +16,10 @@ from streaming_runtime.core.ports import Bounds, Feed, ResultsLog
 from streaming_runtime.core.results import EncodedResult
 
 SCAN_SECONDS = 20.0
+# A broker that was just made leader, or was leader until just now, may not know yet of the last
+# results that another has shown: a cursor a little beyond its end is waited for, not doubted.
+BEYOND_POLLS = 12
+BEYOND_POLL_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,11 @@ class Start:
     until_now: bool = False
 
 
+# retention: Kafka removed them · incarnation: the topics were made anew · truncated: the log ends
+# before the position, as after a restore from a backup.
+Reason = Literal["retention", "incarnation", "truncated"]
+
+
 class Gap(NamedTuple):
     """Results that a reader asked for and that exist no more.
 
@@ -40,7 +50,7 @@ class Gap(NamedTuple):
 
     requested: str | None
     earliest: str
-    reason: Literal["retention", "incarnation"]
+    reason: Reason
 
 
 class Delivery(NamedTuple):
@@ -158,17 +168,24 @@ class Reader:
 class Readings:
     """Opens readings of one results log."""
 
-    def __init__(self, log: ResultsLog, seal: CursorSeal) -> None:
+    def __init__(
+        self,
+        log: ResultsLog,
+        seal: CursorSeal,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.log = log
         self.seal = seal
+        self._sleep = sleep
 
     async def begin(self, stream: Stream, start: Start) -> tuple[Cursor, Gap | None]:
         """Decide where a reading begins, and tell if something before it is gone.
 
         Raises:  InvalidCursor; BrokerUnavailable.
         """
-        bounds = await self.log.bounds(stream.partition)
-        cursor, gap = await self._placed(stream, start, bounds)
+        asked = self._asked(stream, start)
+        bounds = await self._bounds(stream, asked)
+        cursor, gap = await self._placed(stream, start, asked, bounds)
         limit = start.limit if cursor.limit is None else cursor.limit
         until = bounds.end if start.until_now and cursor.until is None else cursor.until
         cursor = replace(cursor, limit=limit, until=until)
@@ -185,16 +202,33 @@ class Readings:
         async with self.log.follow(stream, cursor.position) as feed:
             yield Reader(stream, feed, self.seal, cursor)
 
-    async def _placed(
-        self, stream: Stream, start: Start, bounds: Bounds
-    ) -> tuple[Cursor, Gap | None]:
-        incarnation = self.log.incarnation.id
+    def _asked(self, stream: Stream, start: Start) -> Cursor:
+        """Return the position asked for, as far as a client or the registry has it."""
         if start.place == "cursor":
-            return self._of_client(stream, self.seal.decode(stream.stream_id, start.cursor), bounds)
+            return self.seal.decode(stream.stream_id, start.cursor)
+        return Cursor(stream.incarnation, Position(stream.first_offset))
+
+    async def _bounds(self, stream: Stream, asked: Cursor) -> Bounds:
+        """Return what exists; ask again for a while if what was seen before is not there."""
+        bounds = await self.log.bounds(stream.partition)
+        for _ in range(BEYOND_POLLS):
+            if asked.incarnation != self.log.incarnation.id or asked.is_reached():
+                break
+            if asked.position.offset <= bounds.end:
+                break
+            await self._sleep(BEYOND_POLL_SECONDS)
+            bounds = await self.log.bounds(stream.partition)
+        return bounds
+
+    async def _placed(
+        self, stream: Stream, start: Start, asked: Cursor, bounds: Bounds
+    ) -> tuple[Cursor, Gap | None]:
         if start.place == "now":
-            return Cursor(incarnation, await self.log.tip(stream.partition)), None
-        first = Cursor(stream.incarnation, Position(stream.first_offset))
-        cursor, gap = self._of_client(stream, first, bounds)
+            tip = await self.log.tip(stream.partition)
+            return Cursor(self.log.incarnation.id, tip), None
+        cursor, gap = self._of_client(stream, asked, bounds)
+        if start.place == "cursor":
+            return cursor, gap
         if start.place == "since":
             position = await self._since(stream, cursor.position, bounds.end, start.since_ms)
             return replace(cursor, position=position), None
@@ -208,14 +242,18 @@ class Readings:
     ) -> Cursor:
         """Return where an ended stream's reading stops, if its end may be among what is gone.
 
-        The end is gone or still to be read, but not still to come, when the log has gone past it:
-        so the reading stops at what is the log's end by now.
+        The end is gone or still to be read, but not still to come, when the log has gone past it,
+        or when the input holds it no more: so the reading stops at what is the log's end by now.
         """
-        if bounds.earliest == 0 or cursor.position.offset > bounds.earliest:
+        is_ours = stream.incarnation == self.log.incarnation.id
+        if is_ours and (bounds.earliest == 0 or cursor.position.offset > bounds.earliest):
             return cursor
         tip = await self.log.tip(stream.partition)
         if tip.height.offset < end_source:
-            return cursor
+            sources = await self.log.sources(stream.partition)
+            was_elsewhere = not is_ours and end_source >= sources.end
+            if end_source >= sources.earliest and not was_elsewhere:
+                return cursor
         until = tip.offset if cursor.until is None else min(cursor.until, tip.offset)
         return replace(cursor, until=until)
 
@@ -226,10 +264,10 @@ class Readings:
         if cursor.is_reached():
             return cursor, None  # who wants nothing more misses nothing
         incarnation = self.log.incarnation.id
-        reason: Literal["retention", "incarnation"] | None = None
+        reason: Reason | None = None
         placed = cursor
         if cursor.incarnation != incarnation or cursor.position.offset > bounds.end:
-            reason = "incarnation"
+            reason = "truncated" if cursor.incarnation == incarnation else "incarnation"
             first = Position(bounds.earliest, NOTHING_SEEN)
             # An offset means nothing in another log, but what had an end must keep one.
             until = None if cursor.until is None else bounds.end
@@ -271,5 +309,7 @@ class Readings:
                     if result.entry.offset >= end:
                         return
                     yield result
+                    if result.entry.kind == "end":
+                        return  # Behind the first end nobody reads, also where a second was sent.
                 if not results and feed.position.offset < end:
                     raise BrokerUnavailable("The results cannot be read now")

@@ -36,7 +36,13 @@ class Sending:
         if stream.ended_by(self._now_ms()) is not None:
             raise StreamEnded
 
-    async def send(self, stream: Stream, value: bytes, traceparent: str | None = None) -> Receipt:
+    async def send(
+        self,
+        stream: Stream,
+        value: bytes,
+        traceparent: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Receipt:
         """Store one record of a stream and return where it is.
 
         Raises:  StreamEnded, BrokerUnavailable, Overloaded, RecordTooLarge (not stored, or stored
@@ -44,15 +50,20 @@ class Sending:
         """
         self.refuse_ended(stream)
         now = self._now_ms()
-        receipt = await self._sink.append(Record(stream, value, now, traceparent=traceparent))
-        latest = await self._registry.get(stream.stream_id)
-        if latest is not None and latest.ended_at is not None:
-            await self._check_before_end(latest, receipt)
+        receipt = await self._sink.append(
+            Record(stream, value, now, "record", traceparent, idempotency_key)
+        )
+        await self.check_before_end(stream, receipt)
         return receipt
 
-    async def _check_before_end(self, stream: Stream, receipt: Receipt) -> None:
-        """Refuse what was stored while the stream was being ended, if the end came before it."""
-        latest: Stream | None = stream
+    async def check_before_end(self, stream: Stream, receipt: Receipt) -> None:
+        """Refuse what was stored while the stream was being ended, if the end came before it.
+
+        Raises:  StreamEnded; OutcomeUnknown if the end does not become known in time.
+        """
+        latest = await self._registry.get(stream.stream_id)
+        if latest is None or latest.ended_at is None:
+            return
         for _ in range(END_POLLS):
             if latest is not None and latest.end_source is not None:
                 if receipt.offset > latest.end_source:

@@ -54,6 +54,10 @@ class KafkaSettings:
     def streams_topic(self) -> str:
         return f"{self.topic_prefix}streams"
 
+    @property
+    def idempotency_topic(self) -> str:
+        return f"{self.topic_prefix}idempotency"
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> KafkaSettings:
         broker = environ.get("KAFKA_BROKER", "")

@@ -121,7 +121,8 @@ class Edge:
             if isinstance(exc, HeadAnswered):
                 return
             if isinstance(exc, ClientGone):
-                exchange.code = "client-gone"
+                # Unless it was refused below the application, and therefore left.
+                exchange.code = exchange.code or "client-gone"
                 return
             log.error("unexpected", extra={"request_id": exchange.request_id}, exc_info=exc)
             exchange.code = StreamingError.code

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,6 +32,19 @@ class EventStreams(Protocol):
     ) -> StreamedAnswer | Answer: ...
 
 
+class Upload(Protocol):
+    """A request whose body may go on for as long as its client likes."""
+
+    def interrupts(self, interrupt: Callable[[], None]) -> None:
+        """Name what to call when no more of it is to be read; at once, if that is so already."""
+
+
+class Uploads(Protocol):
+    """Who ends the endless requests of a process that is about to end."""
+
+    def uploading(self) -> AbstractContextManager[Upload]: ...
+
+
 class Observer(Protocol):
     """Who is told of every answer."""
 
@@ -49,6 +63,7 @@ class Services:
     readings: Readings
     event_streams: EventStreams
     is_streaming: bool
+    uploads: Uploads | None = None
 
 
 def services_of(request: Request[Any, Any, Any]) -> Services:

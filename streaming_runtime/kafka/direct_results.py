@@ -37,6 +37,7 @@ class DirectResults:
     def __init__(
         self,
         topic: str,
+        input_topic: str,
         incarnation: Incarnation,
         encoder: ResultEncoder,
         offsets: Offsets,
@@ -44,6 +45,7 @@ class DirectResults:
     ) -> None:
         self.incarnation = incarnation
         self._topic = topic
+        self._input_topic = input_topic
         self._encoder = encoder
         self._offsets = offsets
         self._make_consumer = make_consumer
@@ -52,6 +54,9 @@ class DirectResults:
 
     async def bounds(self, partition: int) -> Bounds:
         return await self._offsets.bounds(self._topic, partition)
+
+    async def sources(self, partition: int) -> Bounds:
+        return await self._offsets.bounds(self._input_topic, partition)
 
     async def tip(self, partition: int) -> Position:
         bounds = await self.bounds(partition)

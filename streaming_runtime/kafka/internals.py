@@ -105,8 +105,8 @@ async def start(client: Any) -> None:
         raise
 
 
-async def describe(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, Any]:
-    """Return the brokers, and these topics as far as they exist.
+async def describe(admin: AIOKafkaAdminClient, topics: list[str] | None) -> dict[str, Any]:
+    """Return the brokers, and these topics as far as they exist; None: all topics.
 
     aiokafka's own calls ask for all topics of the cluster, or ask the broker to make what is not
     there, by its own guess.

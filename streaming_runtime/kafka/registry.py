@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import ConsumerRecord
 
 from streaming_runtime.core.errors import BrokerUnavailable, OutcomeUnknown
 from streaming_runtime.core.model import Incarnation, Stream, new_incarnation
-from streaming_runtime.kafka.clients import CALL_SECONDS, START_SECONDS
+from streaming_runtime.kafka.clients import CALL_SECONDS
 from streaming_runtime.kafka.entries import (
     INCARNATION_PREFIX,
     BadEntry,
@@ -27,18 +27,13 @@ from streaming_runtime.kafka.entries import (
     read_announcement,
     to_json,
 )
-from streaming_runtime.kafka.internals import ensure_alive, start, stop_consumer
+from streaming_runtime.kafka.follower import Follower
 from streaming_runtime.kafka.offsets import Offsets
 from streaming_runtime.kafka.overdue import Overdue
 from streaming_runtime.kafka.producer import SupervisedProducer
-from streaming_runtime.kafka.watermark import Watermark
 
 log = logging.getLogger("millrace.kafka.registry")
 
-RETRY_SECONDS = 0.5
-POLL_MS = 1_000
-# The loop serves others between two turns, while 100,000 entries are read.
-TURN_ENTRIES = 1_000
 CATCH_UP_SECONDS = 2 * CALL_SECONDS
 
 
@@ -54,14 +49,12 @@ class KafkaRegistry:
     ) -> None:
         self._topic = topic
         self._producer = producer
-        self._offsets = offsets
-        self._make_consumer = make_consumer
+        self._follower = Follower(topic, offsets, make_consumer, self._apply_all)
         self._streams: dict[str, Stream] = {}
         self._by_tenant: dict[str, list[str]] = {}
         self._overdue = Overdue()
         self._incarnation: Incarnation | None = None
         self._reincarnated = asyncio.Event()
-        self._read_to = Watermark()
 
     @property
     def incarnation(self) -> Incarnation | None:
@@ -126,57 +119,28 @@ class KafkaRegistry:
         """
         try:
             async with asyncio.timeout(CATCH_UP_SECONDS):
-                bounds = await self._offsets.bounds(self._topic, 0)
-                await self._read_to.reach(bounds.end)
+                await self._follower.catch_up()
         except TimeoutError:
             raise BrokerUnavailable("The registry cannot be read now") from None
 
     async def follow(self) -> None:
         """Read the topic until cancelled; a fault of Kafka is waited out.
 
-        Raises:  RegistryReplaced.
+        Raises:  TopicReplaced.
         """
-        while True:
-            consumer = self._make_consumer()
-            try:
-                async with asyncio.timeout(START_SECONDS):
-                    await start(consumer)
-                await self._read(consumer)
-            except (KafkaError, BrokerUnavailable, TimeoutError, OSError) as exc:
-                log.warning("registry cannot be read", extra={"reason": repr(exc)})
-                await asyncio.sleep(RETRY_SECONDS)
-            finally:
-                await stop_consumer(consumer)
-
-    async def _read(self, consumer: AIOKafkaConsumer) -> None:
-        partition = TopicPartition(self._topic, 0)
-        consumer.assign([partition])
-        bounds = await self._offsets.bounds(self._topic, 0)
-        if self._read_to.offset > bounds.end:
-            raise RegistryReplaced("the streams topic was made anew")
-        # A compacted topic keeps its offsets: where the first was cleaned, the next one follows.
-        consumer.seek(partition, max(self._read_to.offset, bounds.earliest))
-        while True:
-            records = await consumer.getmany(
-                partition, timeout_ms=POLL_MS, max_records=TURN_ENTRIES
-            )
-            if not records:
-                ensure_alive(consumer)
-            for record in records.get(partition, ()):
-                self._apply(record.key or b"", record.value)
-            # Past what compaction left out, too: nobody would ever read those offsets.
-            position = await consumer.position(partition)
-            if position > self._read_to.offset:
-                self._read_to.move(position)
-                await asyncio.sleep(0)
+        await self._follower.follow()
 
     async def _write(self, key: bytes, value: bytes) -> None:
         stored = await self._producer.send(self._topic, key, value, [])
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                await self._read_to.reach(stored.offset + 1)
+                await self._follower.read_to.reach(stored.offset + 1)
         except TimeoutError:
             raise OutcomeUnknown from None
+
+    def _apply_all(self, records: Sequence[ConsumerRecord]) -> None:
+        for record in records:
+            self._apply(record.key or b"", record.value)
 
     def _apply(self, key: bytes, value: bytes | None) -> None:
         try:
@@ -230,7 +194,3 @@ class KafkaRegistry:
             del self._by_tenant[stream.tenant]
         del self._streams[stream_id]
         self._overdue.forget(stream_id)
-
-
-class RegistryReplaced(Exception):
-    """The topic under a running process is another one: the process must start anew."""

@@ -25,6 +25,8 @@ class KafkaSink:
             ("processor", self._processor_of(stream)),
             ("sent-at", b"%d" % record.sent_at),
         ]
+        if record.idempotency_key is not None:
+            headers.append(("idempotency-key", record.idempotency_key.encode()))
         if record.traceparent is not None:
             headers.append(("traceparent", record.traceparent.encode()))
         key = stream.stream_id.encode()

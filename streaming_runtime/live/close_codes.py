@@ -26,6 +26,7 @@ OF_ERROR: dict[type[StreamingError], int] = {
     errors.UnknownStream: UNKNOWN_STREAM,
     errors.NotFound: UNKNOWN_STREAM,
     errors.RateLimited: LIMITED,
+    errors.Overloaded: LIMITED,
 }
 
 

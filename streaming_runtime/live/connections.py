@@ -1,4 +1,4 @@
-"""The open connections of readers: each leaves at a moment of its own, on rotation or a restart."""
+"""The open connections of readers and uploads: each leaves at a moment of its own."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ class Connections:
 
     def __init__(self, on_count: Callable[[int], None]) -> None:
         self._open: set[Connection] = set()
+        self._readers = 0
         self._on_count = on_count
         self._drained_at: float | None = None
         self._empty = asyncio.Event()
@@ -60,20 +61,21 @@ class Connections:
 
     @contextmanager
     def opened(self) -> Iterator[Connection]:
-        """Count a connection in, until the block is left."""
-        connection = Connection()
-        self._open.add(connection)
-        self._empty.clear()
-        self._on_count(len(self._open))
-        self._schedule(connection)
-        try:
+        """Count a reader's connection in, until the block is left."""
+        with self._held() as connection:
+            self._count(1)
+            if self._drained_at is None:
+                connection.leave_after(random.uniform(*ROTATION_SECONDS), "rotation")
+            try:
+                yield connection
+            finally:
+                self._count(-1)
+
+    @contextmanager
+    def uploading(self) -> Iterator[Connection]:
+        """Hold the connection of an endless request, which only a restart ends."""
+        with self._held() as connection:
             yield connection
-        finally:
-            connection.cancel()
-            self._open.discard(connection)
-            self._on_count(len(self._open))
-            if not self._open:
-                self._empty.set()
 
     async def drain(self, window_seconds: float) -> None:
         """Close all, each at a random moment of the window; returns when none is open.
@@ -82,16 +84,33 @@ class Connections:
         """
         self._drained_at = asyncio.get_running_loop().time() + window_seconds
         for connection in self._open:
-            self._schedule(connection)
+            self._drain(connection, self._drained_at)
         try:
             async with asyncio.timeout(window_seconds + 1.0):
                 await self._empty.wait()
         except TimeoutError:
             pass  # A peer that does not read; the server cuts it off.
 
-    def _schedule(self, connection: Connection) -> None:
-        if self._drained_at is None:
-            connection.leave_after(random.uniform(*ROTATION_SECONDS), "rotation")
-            return
-        left = max(0.0, self._drained_at - asyncio.get_running_loop().time())
+    @contextmanager
+    def _held(self) -> Iterator[Connection]:
+        connection = Connection()
+        self._open.add(connection)
+        self._empty.clear()
+        if self._drained_at is not None:
+            self._drain(connection, self._drained_at)
+        try:
+            yield connection
+        finally:
+            connection.cancel()
+            self._open.discard(connection)
+            if not self._open:
+                self._empty.set()
+
+    def _count(self, change: int) -> None:
+        self._readers += change
+        self._on_count(self._readers)
+
+    @staticmethod
+    def _drain(connection: Connection, drained_at: float) -> None:
+        left = max(0.0, drained_at - asyncio.get_running_loop().time())
         connection.leave_after(random.uniform(0, left), "restart")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from litestar.types import Receive, Scope, Send
 
@@ -17,6 +17,7 @@ from streaming_runtime.http.answers import StreamedAnswer, chunk
 from streaming_runtime.http.edge import exchange_of
 from streaming_runtime.http.event_forms import FORMS, STREAM_HEADERS, EventForm, jittered_ms
 from streaming_runtime.http.gate import Gate
+from streaming_runtime.live.arrivals import Arrivals
 from streaming_runtime.live.connections import Connection, Connections
 
 log = logging.getLogger("millrace.live.endless")
@@ -26,6 +27,8 @@ HEARTBEAT_SECONDS = 15.0
 LOST_RETRY_MS = (1_000, 3_000)
 LEAVING_RETRY_MS = (200, 2_000)
 SLOW_RETRY_MS = (1_000, 5_000)
+# Written at once: behind it waits what one turn of the loop can bring, and not all that was queued.
+WRITTEN_BYTES = 32 << 10
 
 Delivered = Callable[[Sequence[Delivery]], None]
 
@@ -34,10 +37,16 @@ class EndlessStreams:
     """Implements http.services.EventStreams for a process that may hold connections open."""
 
     def __init__(
-        self, readings: Readings, gate: Gate, connections: Connections, delivered: Delivered
+        self,
+        readings: Readings,
+        gate: Gate,
+        arrivals: Arrivals,
+        connections: Connections,
+        delivered: Delivered,
     ) -> None:
         self.readings = readings
         self.gate = gate
+        self.arrivals = arrivals
         self.connections = connections
         self.delivered = delivered
 
@@ -52,8 +61,10 @@ class EndlessStreams:
     ) -> EndlessAnswer:
         """Return an answer that lasts as long as its reader.
 
-        Raises:  RateLimited when the tenant has as many open readers as it may have.
+        Raises:  RateLimited when the tenant has as many open readers as it may have; Overloaded
+                 when more come to this process than it can open.
         """
+        self.arrivals.admit()
         self.gate.open_reader(tenant)
         return EndlessAnswer(self, FORMS[form], stream, cursor, gap, tenant, headers)
 
@@ -112,7 +123,8 @@ class EndlessAnswer(StreamedAnswer):
         while connection.leaving != "gone":
             deliveries = await reader.take(HEARTBEAT_SECONDS)
             if deliveries:
-                await chunk(send, b"".join([form.result(delivery) for delivery in deliveries]))
+                for piece in _pieces(form, deliveries):
+                    await chunk(send, piece)
                 self._streams.delivered(deliveries)
                 told_offset = reader.offset
             if (farewell := _farewell(form, reader, connection)) is not None:
@@ -136,6 +148,20 @@ class EndlessAnswer(StreamedAnswer):
         )
         problem = problems.encode(failure, self._request_id)
         await chunk(send, self._form.error(problem, jittered_ms(*LOST_RETRY_MS)))
+
+
+def _pieces(form: EventForm, deliveries: Sequence[Delivery]) -> Iterator[bytes]:
+    """Join results into pieces of WRITTEN_BYTES, or of one result that is larger."""
+    events: list[bytes] = []
+    size = 0
+    for delivery in deliveries:
+        event = form.result(delivery)
+        if events and size + len(event) > WRITTEN_BYTES:
+            yield b"".join(events)
+            events, size = [], 0
+        events.append(event)
+        size += len(event)
+    yield b"".join(events)
 
 
 async def _until_gone(receive: Receive, connection: Connection) -> None:

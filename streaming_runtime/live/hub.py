@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from streaming_runtime.core.errors import BrokerUnavailable
-from streaming_runtime.core.model import Incarnation, Position, Stream
+from streaming_runtime.core.model import NOTHING_SEEN, Incarnation, Position, Stream
 from streaming_runtime.core.ports import Bounds
 from streaming_runtime.core.results import ResultEncoder
 from streaming_runtime.kafka.clients import CALL_SECONDS
@@ -48,6 +48,7 @@ class Hub:
     def __init__(
         self,
         topic: str,
+        input_topic: str,
         incarnation: Incarnation,
         encoder: ResultEncoder,
         offsets: Offsets,
@@ -58,6 +59,7 @@ class Hub:
         self.is_reading = False
         self._is_ending = False
         self._topic = topic
+        self._input_topic = input_topic
         self._encoder = encoder
         self._offsets = offsets
         self._make_consumer = make_consumer
@@ -67,10 +69,13 @@ class Hub:
         self._ends: dict[int, int] = {}
         self._holds: Counter[int] = Counter()
         self._changed = asyncio.Event()
-        self._sweeps = Sweeps(make_sweeper, encoder)
+        self._sweeps = Sweeps(make_sweeper, encoder, self.bounds)
 
     async def bounds(self, partition: int) -> Bounds:
         return await self._offsets.bounds(self._topic, partition)
+
+    async def sources(self, partition: int) -> Bounds:
+        return await self._offsets.bounds(self._input_topic, partition)
 
     async def tip(self, partition: int) -> Position:
         async with self._held(partition) as live:
@@ -239,16 +244,20 @@ class Hub:
             "results are gone",
             extra={"partition": lost.partition, "offset": lost.offset, "earliest": bounds.earliest},
         )
-        for reader in partition.restart(Position(bounds.earliest, partition.position.height)):
-            reader.has_lagged = True
-            reader.wake()
+        # A log that ends before what was read is an older one: its sources may come once more.
+        is_truncated = bounds.end < lost.offset
+        height = NOTHING_SEEN if is_truncated else partition.position.height
+        for reader in partition.readers():
+            reader.lose(is_truncated)
+        partition.restart(Position(bounds.earliest, height))
+        self._ends[lost.partition] = min(self._ends[lost.partition], bounds.end)
         self._changed.set()
 
     def _bring_on(self, subscription: Subscription) -> None:
         """Bring a reader towards the live end, from the ring or by a sweep."""
         partition = self._partitions[subscription.owner.number]
         if not partition.splice(subscription):
-            self._sweeps.serve(partition)
+            self._sweeps.serve(partition, subscription)
 
     def _has_idle(self, now: float) -> bool:
         return any(self._is_idle(n, p, now) for n, p in self._partitions.items())

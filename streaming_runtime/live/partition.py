@@ -84,6 +84,10 @@ class LivePartition:
         self.next_offset = max(self.next_offset, next_offset)
         if self._reaching:
             self._tell_who_waits()
+        self.wake_waiting()
+
+    def wake_waiting(self) -> None:
+        """Wake the readers that look for an offset, wherever they are carried by now."""
         for subscription in tuple(self._waiting_for_offset):
             subscription.wake()
 
@@ -102,8 +106,6 @@ class LivePartition:
         if subscription.position_behind.offset < self.ring.start:
             return False
         for result in self.ring.of(subscription.stream_id):
-            if not subscription.accepts(result):
-                continue
             if not subscription.offer(result):
                 subscription.park()
                 return True
@@ -127,13 +129,11 @@ class LivePartition:
     def readers(self) -> list[Subscription]:
         return [s for streams in self.live.values() for s in streams] + list(self.behind)
 
-    def restart(self, position: Position) -> list[Subscription]:
-        """Begin anew elsewhere; return the readers, who must be told."""
-        readers = self.readers()
+    def restart(self, position: Position) -> None:
+        """Begin anew elsewhere; the readers that are here must have been told."""
         self.next_offset = position.offset
         self.ring = Ring(position.offset)
         self._once = OnceOnly(position.height)
-        return readers
 
     def _tell_who_waits(self) -> None:
         for place in [p for p in self._reaching if p[0] <= self.next_offset or p[1].done()]:

@@ -1,86 +1,113 @@
-"""uvicorn's protocols with what they lack: a peer that stopped reading is cut off for good."""
+"""uvicorn's protocols with what they lack: bounds on what one connection may hold, and for long."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.http11 import Request
 
-from streaming_runtime.core.errors import InvalidParameter
+from streaming_runtime.core.errors import InvalidParameter, Overloaded
 from streaming_runtime.live.gathering import GatheringTransport
-from streaming_runtime.live.request_limits import RequestLimited, answer
+from streaming_runtime.live.portions import Portioned
+from streaming_runtime.live.request_limits import RequestLimited
+from streaming_runtime.live.state import LiveState
 
-STALL_SECONDS = 10.0
-# Linger on, for 0 s: closing sends a reset and frees the send buffer. Without it the kernel keeps
-# the unsent bytes (92 KB measured) in a FIN_WAIT1 row for minutes.
-NO_LINGER = struct.pack("ii", 1, 0)
+# A message may come in pieces, but not in pieces of nothing without end.
+MAX_FRAGMENTS = 1_000
+# Whoever writes waits from here on: what else it has at hand is shared with other readers.
+HIGH_WATER_BYTES = 32 << 10
+TOO_BIG = 1009
 
 
-class _StallAbort(asyncio.Protocol):
-    """Mixin: aborts the connection when its write buffer has not shrunk for STALL_SECONDS.
+class CloseDelimitedCycle(RequestResponseCycle):
+    """One exchange with an HTTP/1.0 client, which knows no chunks: the close ends the answer.
 
-    ``transport.close()`` is not enough: asyncio keeps a closing transport until its buffer drains,
-    which a peer with a zero window never allows.
+    Source:  RFC 9112, section 6.1: no Transfer-Encoding to a client that did not say 1.1.
     """
 
-    loop: asyncio.AbstractEventLoop
-    transport: asyncio.Transport
-    _stall_timer: asyncio.TimerHandle | None = None
-    _stalled_bytes = 0
+    _has_length = True
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self._has_length = any(name == b"content-length" for name, _ in message["headers"])
+            if not self._has_length:
+                self.chunked_encoding = False
+        elif not self._has_length and self.scope["method"] != "HEAD":
+            self.expected_content_length = len(message["body"])
+        await super().send(message)
+
+
+class HttpProtocol(Portioned, RequestLimited):
+    """HTTP/1.x with gathered writes, stall abort and bounded requests."""
+
+    server_state: LiveState
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        stalls = self.server_state.stalls
+        # A WebSocket that the connection is upgraded to gets this transport too.
+        gathering = GatheringTransport(cast(asyncio.Transport, transport), self.loop, stalls)
+        gathering.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        super().connection_made(cast(asyncio.Transport, gathering))
+        if len(self.connections) > self.server_state.most_connections:
+            # To every kind of client that is a network error, after which it tries again.
+            self.server_state.refusals.count(Overloaded())
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        cast(GatheringTransport, self.transport).lost()
+
+    def is_reading_paused(self) -> bool:
+        return self.flow.read_paused
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        cycle = self.cycle
+        if cycle is None or cycle.scope is not self.scope:
+            return  # An upgrade.
+        if self.server_state.is_leaving:
+            cycle.keep_alive = False
+        if self.scope["http_version"] == "1.0":
+            # uvicorn makes its cycle itself; nothing has been sent through it yet.
+            cycle.__class__ = CloseDelimitedCycle
+
+
+class WebSocketProtocol(Portioned, WebSocketsSansIOProtocol):
+    """WebSocket with bounded memory, and our own words for a handshake that is none."""
+
+    server_state: LiveState
+
+    def __init__(self, config: Any, server_state: LiveState, app_state: dict[str, Any]) -> None:
+        super().__init__(config, server_state, app_state)
+        self.server_state = server_state
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        cast(GatheringTransport, self.transport).lost()
+
+    def is_reading_paused(self) -> bool:
+        return self.read_paused or not self.writable.is_set()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self._stall_timer is None:
-            self._watch_stall()
+        # The parser answers pings by itself: who sends them and reads no answer is not read either.
+        self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._forget_stall()
         super().resume_writing()
+        self._resume_reading()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_stall()
-        super().connection_lost(exc)
-
-    def _watch_stall(self) -> None:
-        self._stalled_bytes = self.transport.get_write_buffer_size()
-        self._stall_timer = self.loop.call_later(STALL_SECONDS, self._on_stall)
-
-    def _on_stall(self) -> None:
-        if self.transport.get_write_buffer_size() < self._stalled_bytes:
-            self._watch_stall()  # Slow, but it reads.
-            return
-        self._stall_timer = None
-        peer = self.transport.get_extra_info("socket")
-        if peer is not None:
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-        self.transport.abort()
-
-    def _forget_stall(self) -> None:
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-            self._stall_timer = None
-
-
-class HttpProtocol(_StallAbort, RequestLimited):
-    """HTTP/1.1 with gathered writes, stall abort and bounded heads."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A WebSocket that the connection is upgraded to gets this transport too.
-        gathering = GatheringTransport(cast(asyncio.Transport, transport), self.loop)
-        super().connection_made(cast(asyncio.Transport, gathering))
-
-    def handle_websocket_upgrade(self) -> None:
-        self._forget_stall()  # The transport goes to another protocol object.
-        super().handle_websocket_upgrade()
-
-
-class WebSocketProtocol(_StallAbort, WebSocketsSansIOProtocol):
-    """WebSocket with stall abort, and our own words for a handshake that is none."""
+    async def receive(self) -> Any:
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            self._resume_reading()
+        return message
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -95,6 +122,20 @@ class WebSocketProtocol(_StallAbort, WebSocketsSansIOProtocol):
         else:
             self._refuse()
 
+    def handle_cont(self, event: Frame) -> None:
+        if self.close_sent:
+            return
+        if len(self.frames) >= MAX_FRAGMENTS:
+            self.conn.fail(TOO_BIG, "too many fragments")
+            self.handle_parser_exception()
+            return
+        super().handle_cont(event)
+
+    def _resume_reading(self) -> None:
+        if not self.is_reading_paused() and not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def _refuse(self) -> None:
-        self.transport.write(answer(InvalidParameter("This is not a valid WebSocket handshake")))
+        refusal = InvalidParameter("This is not a valid WebSocket handshake")
+        self.transport.write(self.server_state.refusals.answer(refusal, "GET"))
         self.transport.close()

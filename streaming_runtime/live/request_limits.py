@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from typing import cast
 
 from streaming_runtime.core.errors import (
     HeadTooLarge,
@@ -13,9 +12,10 @@ from streaming_runtime.core.errors import (
     RequestTimeout,
     StreamingError,
 )
-from streaming_runtime.http import problems
 from streaming_runtime.http.bodies import BODY_SECONDS, MIN_BODY_BYTES_PER_SECOND
-from streaming_runtime.http.edge import new_request_id
+from streaming_runtime.http.edge import Exchange
+from streaming_runtime.live.request_meaning import fault_of
+from streaming_runtime.live.state import LiveState
 from streaming_runtime.live.upgrades import UpgradesDeclined
 
 MAX_HEAD_BYTES = 16 << 10
@@ -23,6 +23,11 @@ MAX_HEAD_FIELDS = 64
 HEAD_SECONDS = 10.0
 # Between a field's name and its value, and behind it.
 FIELD_OVERHEAD = 4
+# What a chunked body may have around its bytes: so much for each chunk, and this for all of it.
+CHUNK_OVERHEAD = 16
+MAX_OVERHEAD_BYTES = 16 << 10
+# A refusal is read before the connection is closed under it: what still comes is dropped meanwhile.
+LINGER_SECONDS = 2.0
 
 
 class _Refused(Exception):
@@ -36,10 +41,14 @@ class RequestLimited(UpgradesDeclined):
     body keeps a connection open for ever.
     """
 
+    server_state: LiveState
+
     _timer: asyncio.TimerHandle | None = None
     _is_in_head = False
     _is_in_body = False
+    _is_refused = False
     _body_bytes = 0
+    _overhead_bytes = 0
     _body_began = 0.0
     _head_bytes = 0
     _head_fields = 0
@@ -56,14 +65,20 @@ class RequestLimited(UpgradesDeclined):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        was_in_head = self._is_in_head
+        if self._is_refused:
+            return
+        was_in_head, was_in_body = self._is_in_head, self._is_in_body
+        if was_in_body:
+            self._overhead_bytes += len(data)
         super().data_received(data)
-        if self.transport.is_closing():
+        if self._is_refused or self.transport.is_closing():
             return
         # A request that came whole, as nearly all do, needs no timer.
         if self._is_in_body:
             self._body_bytes += len(data)
-            if self._timer is None:
+            if self._overhead_bytes > MAX_OVERHEAD_BYTES:
+                self._refuse(InvalidParameter("The chunks of the body are mostly not the body"))
+            elif self._timer is None:
                 self._body_began = self.loop.time()
                 self._start_timer(BODY_SECONDS, self._on_body_timeout)
         elif self._is_in_head:
@@ -76,7 +91,8 @@ class RequestLimited(UpgradesDeclined):
 
     def on_message_begin(self) -> None:
         self._is_in_head = True
-        self._head_bytes = self._head_fields = self._unfinished_bytes = self._body_bytes = 0
+        self._head_bytes = self._head_fields = self._unfinished_bytes = 0
+        self._body_bytes = self._overhead_bytes = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -89,10 +105,20 @@ class RequestLimited(UpgradesDeclined):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._check_meaning()
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        fault = fault_of(method, self.url, version, self.headers)
+        if fault is not None:
+            self._stop_parser(InvalidParameter(fault))
         self._is_in_head, self._is_in_body = False, True
         self._stop_timer()
         super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        self._overhead_bytes -= CHUNK_OVERHEAD
+
+    def on_body(self, body: bytes) -> None:
+        self._overhead_bytes -= len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._is_in_body = False
@@ -106,19 +132,6 @@ class RequestLimited(UpgradesDeclined):
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES or self._head_fields > MAX_HEAD_FIELDS:
             self._stop_parser(HeadTooLarge())
-
-    def _check_meaning(self) -> None:
-        """Refuse a head that the next parser on the way could read differently.
-
-        Source:  RFC 9112, sections 3.2 and 6.1.
-        """
-        hosts = 0
-        for name, value in self.headers:
-            hosts += name == b"host"
-            if name == b"transfer-encoding" and value.lower() != b"chunked":
-                self._stop_parser(InvalidParameter("Transfer-Encoding can only be chunked"))
-        if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
-            self._stop_parser(InvalidParameter("A request has one Host field"))
 
     def _stop_parser(self, refusal: StreamingError) -> None:
         self._refusal = refusal
@@ -152,9 +165,26 @@ class RequestLimited(UpgradesDeclined):
     def _refuse(self, error: StreamingError) -> None:
         """Answer with a problem and close; in the middle of another answer only close."""
         self._stop_timer()
-        if self._is_next_answer():
-            self.transport.write(answer(error))
-        self.transport.close()
+        if not self._is_next_answer():
+            self.transport.close()
+            return
+        self._is_refused = True
+        exchange = self._leave_exchange()
+        method = "" if self.scope is None else self.scope.get("method", "")
+        self.transport.write(self.server_state.refusals.answer(error, method, exchange))
+        # A close with something unread would reset the connection, and the answer with it.
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._start_timer(LINGER_SECONDS, self.transport.close)
+
+    def _leave_exchange(self) -> Exchange | None:
+        """Tell the request whose body was being read that nothing more comes of it."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return None
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return cast("Exchange | None", cycle.scope.get("millrace"))
 
     def _is_next_answer(self) -> bool:
         """Say whether what is written now is taken for the answer to what cannot be read."""
@@ -163,15 +193,3 @@ class RequestLimited(UpgradesDeclined):
             return True
         # The fault is in the body of the one request that is under way, and not answered yet.
         return cycle.more_body and not cycle.response_started and not self.pipeline
-
-
-def answer(error: StreamingError) -> bytes:
-    """Return the whole answer to what never became a request."""
-    request_id = new_request_id()
-    status, body = problems.status_of(error), problems.encode(error, request_id)
-    fields = (
-        f"content-type: {problems.MEDIA_TYPE}\r\nx-content-type-options: nosniff\r\n"
-        f"cache-control: no-store\r\nx-request-id: {request_id}\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    return STATUS_LINE[status] + fields.encode() + body

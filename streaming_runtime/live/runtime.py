@@ -30,6 +30,7 @@ from streaming_runtime.http.services import Services
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.connection import Connected, connected
 from streaming_runtime.live import asyncapi, health, pages
+from streaming_runtime.live.arrivals import Arrivals
 from streaming_runtime.live.connections import Connections
 from streaming_runtime.live.endless import EndlessStreams
 from streaming_runtime.live.expiry import Expiry
@@ -38,6 +39,7 @@ from streaming_runtime.live.hub import Hub
 from streaming_runtime.live.metrics import LiveMetrics, metrics_served
 from streaming_runtime.live.pulse import Pulse
 from streaming_runtime.live.server import DrainingServer, listening, raise_descriptor_limit
+from streaming_runtime.live.watchdog import watched
 from streaming_runtime.live.websocket import WebSocketResults
 
 log = logging.getLogger("millrace.live")
@@ -62,8 +64,9 @@ async def run(
         async with connected(settings.kafka) as kafka:
             seal = CursorSeal(settings.credentials.signing_secret)
             hub = _hub(kafka, ResultEncoder(seal, kafka.incarnation.id))
+            arrivals = Arrivals(time.monotonic)
             services = _services(
-                settings, kafka, Readings(hub, seal), catalog, connections, metrics
+                settings, kafka, Readings(hub, seal), catalog, arrivals, connections, metrics
             )
             pulse = Pulse(kafka.offsets, settings.kafka.results_topic)
             readiness = _readiness(kafka, hub, pulse)
@@ -71,19 +74,25 @@ async def run(
             site = [*routers, health.router(readiness), pages.router(_documents(settings, routers))]
             app = _either(
                 create_app(site, services, metrics, origins, direct),
-                WebSocketResults(services, connections, metrics, metrics.delivered, origins),
+                WebSocketResults(
+                    services, arrivals, connections, metrics, metrics.delivered, origins
+                ),
             )
             drain_seconds = settings.http.drain_seconds
-            server = DrainingServer(app, listener, connections, drain_seconds, hub.end_waits)
+            server = DrainingServer(
+                app, listener, connections, drain_seconds, hub.end_waits, metrics
+            )
             readiness["server"] = lambda: "stopping" if server.is_leaving else health.OK
             kafka.vitals.start("the pulse of Kafka", pulse.run())
             _start_vitals(kafka, hub, services)
-            await _serve(server, kafka.vitals)
+            with watched(asyncio.get_running_loop()):
+                await _serve(server, kafka.vitals)
 
 
 def _hub(kafka: Connected, encoder: ResultEncoder) -> Hub:
     return Hub(
         kafka.settings.results_topic,
+        kafka.settings.input_topic,
         kafka.incarnation,
         encoder,
         kafka.offsets,
@@ -97,6 +106,7 @@ def _services(
     kafka: Connected,
     readings: Readings,
     catalog: ProcessorCatalog,
+    arrivals: Arrivals,
     connections: Connections,
     metrics: LiveMetrics,
 ) -> Services:
@@ -117,8 +127,9 @@ def _services(
         ),
         sending=Sending(kafka.sink, kafka.registry, now_ms),
         readings=readings,
-        event_streams=EndlessStreams(readings, gate, connections, metrics.delivered),
+        event_streams=EndlessStreams(readings, gate, arrivals, connections, metrics.delivered),
         is_streaming=True,
+        uploads=connections,
     )
 
 

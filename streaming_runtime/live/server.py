@@ -16,8 +16,10 @@ from litestar.types import ASGIApp
 
 from streaming_runtime.core.errors import ConfigurationInvalid
 from streaming_runtime.core.settings import HttpSettings
+from streaming_runtime.http.services import Observer
 from streaming_runtime.live.connections import Connections
 from streaming_runtime.live.protocols import HttpProtocol, WebSocketProtocol
+from streaming_runtime.live.state import LiveState
 
 log = logging.getLogger("millrace.live.server")
 
@@ -53,6 +55,7 @@ class DrainingServer(uvicorn.Server):
         connections: Connections,
         drain_seconds: float,
         end_waits: Callable[[], None],
+        observer: Observer,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -73,11 +76,15 @@ class DrainingServer(uvicorn.Server):
                 ws_per_message_deflate=False,
             )
         )
-        self.is_leaving = False
+        self.server_state: LiveState = LiveState(asyncio.get_running_loop(), observer)
         self._listener = listener
         self._connections = connections
         self._drain_seconds = drain_seconds
         self._end_waits = end_waits
+
+    @property
+    def is_leaving(self) -> bool:
+        return self.server_state.is_leaving
 
     async def run_until_told(self) -> None:
         """Serve until ``leave`` or a signal, then drain; a second signal ends all at once."""
@@ -88,7 +95,7 @@ class DrainingServer(uvicorn.Server):
 
     def leave(self) -> None:
         """Turn unready, and begin to drain."""
-        self.is_leaving = True
+        self.server_state.is_leaving = True
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -104,6 +111,9 @@ class DrainingServer(uvicorn.Server):
         # Who waits for a page or for the result of a send is answered with what there is.
         self._end_waits()
         await super().shutdown(sockets)
+        # Who has not taken its last bytes by now would leave them to the kernel.
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     def _stop_accepting(self) -> None:
         for server in self.servers:

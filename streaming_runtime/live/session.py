@@ -19,9 +19,11 @@ from streaming_runtime.live.close_codes import BAD_MESSAGE, ENDED, RESTART, TOO_
 from streaming_runtime.live.connections import Connection
 from streaming_runtime.live.endless import LEAVING_RETRY_MS, SLOW_RETRY_MS, Delivered
 from streaming_runtime.live.frames import BadSend, NotAFrame, SendFrame, parse_send
+from streaming_runtime.live.window import Window
 
-# Sends of one socket that wait for Kafka; behind them its messages are not read.
-SENDS_UNDER_WAY = 256
+# Sends of one socket that are not answered yet, and their bytes; behind them it is not read.
+SENDS_UNDER_WAY = 100
+BYTES_UNDER_WAY = 128 << 10
 # A result wakes the reader when it is there; this only bounds a wait.
 WAIT_SECONDS = 60.0
 LAST_RECEIPTS_SECONDS = 4.0
@@ -50,7 +52,8 @@ class Session:
         self._receive = receive
         self._send = send
         self._delivered = delivered
-        self._receipts: asyncio.Queue[asyncio.Task[str]] = asyncio.Queue(SENDS_UNDER_WAY)
+        self._receipts: asyncio.Queue[tuple[asyncio.Task[str], int]] = asyncio.Queue()
+        self._window = Window(SENDS_UNDER_WAY, BYTES_UNDER_WAY)
         self._fault: StreamingError | None = None
 
     async def run(self, connection: Connection, cursor: Cursor, gap: Gap | None) -> Close:
@@ -59,10 +62,8 @@ class Session:
         Shape:   the close code and its reason; code 0 when the client is gone already.
         """
         await self._open(cursor, gap)
-        tasks = [
-            asyncio.ensure_future(self._receive_all(connection)),
-            asyncio.ensure_future(self._send_receipts()),
-        ]
+        receiving = asyncio.ensure_future(self._receive_all(connection))
+        tasks = [receiving, asyncio.ensure_future(self._send_receipts())]
         for task in tasks:
             # Whatever ends one of them ends the session: nobody waits at a half dead socket.
             task.add_done_callback(lambda _: connection.leave("gone"))
@@ -71,6 +72,8 @@ class Session:
                 connection.interrupts(reader.interrupt)
                 code, reason = await self._deliver(reader, connection)
                 if code:
+                    # What is not read by now is not stored: nothing is, without being answered.
+                    receiving.cancel()
                     await self._settle()
                     await self._say_goodbye(code, reader)
             return code, reason
@@ -132,8 +135,10 @@ class Session:
     async def _take_in(self, text: str | None) -> None:
         if text is None:
             raise NotAFrame("Send text frames, not binary ones")
+        await self._window.enter(len(text))
         # Tasks start in the order they are made, so the records enter the producer in order.
-        await self._receipts.put(asyncio.ensure_future(self._answer(parse_send(text))))
+        answering = asyncio.ensure_future(self._answer(parse_send(text)))
+        self._receipts.put_nowait((answering, len(text)))
 
     async def _answer(self, asked: SendFrame | BadSend) -> str:
         """Send one record and return the frame that answers it."""
@@ -148,9 +153,10 @@ class Session:
 
     async def _send_receipts(self) -> None:
         while True:
-            sending = await self._receipts.get()
-            await self._text(await sending)
+            answering, size = await self._receipts.get()
+            await self._text(await answering)
             self._receipts.task_done()
+            self._window.leave(size)
 
     async def _settle(self) -> None:
         """Let the sends under way be answered before the socket is closed."""
@@ -163,7 +169,7 @@ class Session:
     def _abandon(self) -> None:
         """Forget the sends nobody waits for: Kafka may have them, the client was not told."""
         while not self._receipts.empty():
-            self._receipts.get_nowait().cancel()
+            self._receipts.get_nowait()[0].cancel()
 
     async def _text(self, text: str) -> None:
         await self._send({"type": "websocket.send", "bytes": None, "text": text})

@@ -15,15 +15,21 @@ QUEUE_BYTES = 256 << 10
 # A reader whose full queue nobody has emptied for this long is too slow, and is closed with its
 # cursor; until then it is brought on from the ring or the log, at its own pace.
 SLOW_SECONDS = 5.0
+# A cursor that stands here is beyond the end of every log: who comes back with it gets its gap.
+NOWHERE = Position(1 << 62)
 
 
-class Owner(Protocol):
-    """What a subscription needs of its partition."""
-
-    number: int
+class Carrier(Protocol):
+    """What reads the log for a reader: all before its position has been offered."""
 
     @property
     def position(self) -> Position: ...
+
+
+class Owner(Carrier, Protocol):
+    """What a subscription needs of its partition."""
+
+    number: int
 
     def wait_for_offset(self, subscription: Subscription, waits: bool) -> None: ...
 
@@ -31,8 +37,8 @@ class Owner(Protocol):
 class Subscription:
     """A reader of one stream; implements core.ports.Feed.
 
-    It is live (the hub offers it each result), behind (a sweep or the ring brings it on), or
-    parked (behind, with a full queue: nothing is offered until it is half empty again).
+    It is live (carried by its partition, which offers it each result), behind (carried by a sweep,
+    or waiting for one), or parked (behind, with a full queue: nothing is offered until it is taken).
     """
 
     __slots__ = (
@@ -42,9 +48,9 @@ class Subscription:
         "_queue",
         "_slow_timer",
         "_waiter",
+        "carrier",
         "has_lagged",
         "is_interrupted",
-        "is_live",
         "is_parked",
         "owner",
         "position_behind",
@@ -62,7 +68,7 @@ class Subscription:
         self.stream_id = stream_id
         self.position_behind = position
         self.taken = position
-        self.is_live = False
+        self.carrier: Carrier | None = None
         self.is_parked = False
         self.has_lagged = False
         self.is_interrupted = False
@@ -79,11 +85,17 @@ class Subscription:
         """Everything before it has been handed out or was not this stream's."""
         if self._queue:
             return self.taken
-        reached = self.owner.position if self.is_live else self.position_behind
+        reached = self._reached()
         return reached if reached.offset > self.taken.offset else self.taken
+
+    @property
+    def is_live(self) -> bool:
+        return self.carrier is self.owner
 
     def accepts(self, result: EncodedResult) -> bool:
         """Say whether a result is still before this reader, and not one it has seen."""
+        if self.has_lagged:
+            return False  # What came behind a hole would hide it.
         place = self.position_behind
         return result.entry.offset >= place.offset and result.entry.height > place.height
 
@@ -100,25 +112,44 @@ class Subscription:
         self.wake()
         return True
 
-    def pass_over(self, position: Position) -> None:
-        """Note that nothing before ``position`` is this stream's."""
-        if position.offset > self.position_behind.offset:
-            height = max(position.height, self.position_behind.height)
-            self.position_behind = Position(position.offset, height)
+    @property
+    def is_filling(self) -> bool:
+        """True if a sweep, which brings history faster than anybody reads, should hold back."""
+        return len(self._queue) >= QUEUE_RESULTS or self._bytes > QUEUE_BYTES // 2
+
+    def leave_carrier(self, before: Position | None = None) -> None:
+        """Stand where it has been carried to: at ``before``, which is offered once more, if given.
+
+        A carrier may be at its next result already when this reader has no room for one.
+        """
+        self.position_behind = self._reached() if before is None else self._moved_to(before)
+        self.carrier = None
 
     def go_live(self) -> None:
-        self.is_live = True
+        self.carrier = self.owner
         self.wake()
 
-    def park(self) -> None:
-        self.is_live = False
+    def park(self, before: Position | None = None) -> None:
+        self.leave_carrier(before or self.position_behind)
         self.is_parked = True
         if self._slow_timer is None:
             self._slow_timer = self._loop.call_later(SLOW_SECONDS, self._lag)
 
+    def lose(self, is_truncated: bool = False) -> None:
+        """End the reading: what comes next is gone, and its next ``begin`` tells of the gap.
+
+        Shape:   ``is_truncated`` if the log ends before what it has read. The log may grow past
+                 that again before the reader is back, and its own cursor would pass for a good one.
+        """
+        self.leave_carrier()  # Which is about to begin somewhere else.
+        if is_truncated:
+            self.position_behind = NOWHERE
+        self._lag()
+
     def close(self) -> None:
         """Release what the reader holds; it is not used afterwards."""
         self._stop_slow_timer()
+        self.carrier = None
         self._queue.clear()
         self._bytes = 0
 
@@ -145,6 +176,18 @@ class Subscription:
             self.is_parked = False
             self._on_room(self)
         return taken
+
+    def _reached(self) -> Position:
+        return (
+            self.position_behind if self.carrier is None else self._moved_to(self.carrier.position)
+        )
+
+    def _moved_to(self, position: Position) -> Position:
+        """Return where it stands when nothing before ``position`` is its own."""
+        own = self.position_behind
+        if position.offset <= own.offset:
+            return own
+        return Position(position.offset, max(position.height, own.height))
 
     def _is_over(self, until: int | None) -> bool:
         is_there = until is not None and self.position.offset >= until

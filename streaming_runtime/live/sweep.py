@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from streaming_runtime.core.dedupe import OnceOnly
+from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.model import LogEntry, Position
+from streaming_runtime.core.ports import Bounds
 from streaming_runtime.core.results import ResultEncoder
 from streaming_runtime.kafka.clients import STOP_SECONDS
 from streaming_runtime.kafka.failures import READ_FAULTS
@@ -22,36 +23,51 @@ log = logging.getLogger("millrace.live.sweep")
 CONCURRENT_SWEEPS = 4
 FETCH_SECONDS = 0.5
 RETRY_SECONDS = 0.25
+# Between two turns everybody else runs: live results, and the readers whose queues were filled.
 TURN_ENTRIES = 500
+TURN_OFFERS = 500
+# A reader that is not slow takes its full queue at once: to wait for that, once in a turn, costs
+# less than another pass over the log.
+PATIENCE_SECONDS = 0.02
 
 
 class Sweeps:
     """Runs at most one sweep for each partition, and few at the same time."""
 
     def __init__(
-        self, make_consumer: Callable[[], ResultsConsumer], encoder: ResultEncoder
+        self,
+        make_consumer: Callable[[], ResultsConsumer],
+        encoder: ResultEncoder,
+        bounds: Callable[[int], Awaitable[Bounds]],
     ) -> None:
         self._make_consumer = make_consumer
         self._encoder = encoder
+        self._bounds = bounds
         self._slots = asyncio.Semaphore(CONCURRENT_SWEEPS)
-        self._running: dict[LivePartition, asyncio.Task[None]] = {}
+        self._running: dict[LivePartition, Sweep] = {}
 
-    def serve(self, partition: LivePartition) -> None:
-        """See to it that the partition's readers that are behind are brought on."""
-        if partition not in self._running:
-            task = asyncio.ensure_future(self._sweep(partition))
-            self._running[partition] = task
-            task.add_done_callback(lambda _: self._ended(partition))
+    def serve(self, partition: LivePartition, subscription: Subscription) -> None:
+        """See to it that a reader that is behind is brought on: by this pass, or else the next."""
+        sweep = self._running.get(partition)
+        if sweep is None:
+            self._start(partition)
+        elif sweep.passing is not None:
+            sweep.passing.take_aboard(subscription)
 
     async def close(self) -> None:
-        running = list(self._running.values())
+        running = [sweep.task for sweep in self._running.values()]
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running, timeout=2 * STOP_SECONDS + 1)
 
+    def _start(self, partition: LivePartition) -> None:
+        sweep = Sweep(partition, self._make_consumer, self._encoder, self._bounds, self._slots)
+        sweep.task.add_done_callback(lambda _: self._ended(partition))
+        self._running[partition] = sweep
+
     def _ended(self, partition: LivePartition) -> None:
-        task = self._running.pop(partition)
+        task = self._running.pop(partition).task
         if task.cancelled():
             return
         if (failure := task.exception()) is not None:
@@ -59,30 +75,71 @@ class Sweeps:
             _end_behind(partition)
         elif _hungry(partition):
             # Somebody came while the sweep was closing its consumer.
-            self.serve(partition)
+            self._start(partition)
 
-    async def _sweep(self, partition: LivePartition) -> None:
+
+class Sweep:
+    """Passes over one partition, one after the other, as long as somebody is behind."""
+
+    def __init__(
+        self,
+        partition: LivePartition,
+        make_consumer: Callable[[], ResultsConsumer],
+        encoder: ResultEncoder,
+        bounds: Callable[[int], Awaitable[Bounds]],
+        slots: asyncio.Semaphore,
+    ) -> None:
+        self.passing: Pass | None = None
+        self._partition = partition
+        self._make_consumer = make_consumer
+        self._encoder = encoder
+        self._bounds = bounds
+        self._slots = slots
+        self.task = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> None:
         async with self._slots:
-            while _hungry(partition):
+            while _hungry(self._partition):
                 consumer = self._make_consumer()
                 try:
                     await consumer.start()
-                    while _hungry(partition):
-                        await Pass(partition, consumer, self._encoder).run()
-                except PositionLost as lost:
-                    _lose(partition, lost)
+                    while _hungry(self._partition):
+                        await self._pass(consumer)
+                except PositionLost:
+                    await self._lose()
                 except READ_FAULTS as exc:
                     log.warning("history cannot be read", extra={"reason": repr(exc)})
                     await asyncio.sleep(RETRY_SECONDS)
                 finally:
                     await consumer.stop()
 
+    async def _pass(self, consumer: ResultsConsumer) -> None:
+        self.passing = Pass(self._partition, consumer, self._encoder)
+        try:
+            await self.passing.run()
+        finally:
+            self.passing.put_down()
+            self.passing = None
+
+    async def _lose(self) -> None:
+        """End the readers whose position is gone, all at once: each comes back for its gap."""
+        try:
+            bounds = await self._bounds(self._partition.number)
+        except BrokerUnavailable:
+            return  # The next pass finds out.
+        for subscription in list(self._partition.behind):
+            offset = subscription.position_behind.offset
+            if not bounds.earliest <= offset <= bounds.end:
+                subscription.lose(is_truncated=offset > bounds.end)
+
 
 class Pass:
     """One pass from the oldest reader's position to where the ring begins.
 
-    Readers whose position lies ahead join when the pass gets there; one whose queue is full is
-    left at its place and comes with a later pass, so nobody waits for anybody.
+    Readers whose position lies ahead come aboard at once; one whose queue is full is left at its
+    place and comes with a later pass, so nobody waits for anybody. What a turn costs grows with the
+    results in it and their readers, not with all who are aboard: they learn where they stand when
+    they ask (core.ports.Feed) or are put down.
     """
 
     def __init__(
@@ -91,74 +148,97 @@ class Pass:
         self._partition = partition
         self._consumer = consumer
         self._encoder = encoder
-        first = min(s.position_behind.offset for s in _hungry(partition))
-        self._offset = first
         self._once = OnceOnly()
+        self._aboard: dict[str, set[Subscription]] = {}
+        self._offers = 0
+        self._has_parked = False
+        self._is_patient = True
+        hungry = _hungry(partition)
+        self._offset = min(s.position_behind.offset for s in hungry)
+        for subscription in hungry:
+            self.take_aboard(subscription)
+
+    @property
+    def position(self) -> Position:
+        return Position(self._offset, self._once.height)
+
+    def take_aboard(self, subscription: Subscription) -> None:
+        """Carry a reader, if its position is not behind this pass."""
+        if subscription.position_behind.offset >= self._offset:
+            self._aboard.setdefault(subscription.stream_id, set()).add(subscription)
+            subscription.carrier = self
+
+    def put_down(self) -> None:
+        """Leave everybody where the pass has come to: live, if that is where the ring begins."""
+        for subscription in [s for riders in self._aboard.values() for s in riders]:
+            if subscription.carrier is self:
+                subscription.leave_carrier()
+                if subscription in self._partition.behind:
+                    self._partition.splice(subscription)
+        self._aboard.clear()
 
     async def run(self) -> None:
         number = self._partition.number
         self._consumer.assign({number: self._offset})
-        while self._splice() and self._aboard():
-            fetched = await self._consumer.fetch(FETCH_SECONDS)
+        while self._offset < self._partition.ring.start and self._is_needed():
+            # Few at a time: what is parsed at once holds up everybody in this process.
+            fetched = await self._consumer.fetch(FETCH_SECONDS, TURN_ENTRIES)
             found = fetched.get(number)
             if found is None:
                 # Markers of transactions are passed without being fetched.
                 self._move(await self._consumer.position(number))
                 continue
-            for first in range(0, len(found.entries), TURN_ENTRIES):
-                self._hand_out(found.entries[first : first + TURN_ENTRIES])
-                await asyncio.sleep(0)
+            self._is_patient = True
+            for entry in found.entries:
+                self._hand_out(entry)
+                if self._offers >= TURN_OFFERS or (self._has_parked and self._is_patient):
+                    await self._turn()
             self._move(found.next_offset)
+            await self._turn()
 
-    def _aboard(self) -> list[Subscription]:
-        """The readers this pass can serve: it has not gone past their position yet."""
-        return [s for s in _hungry(self._partition) if s.position_behind.offset >= self._offset]
+    async def _turn(self) -> None:
+        """Let everybody else run, and those who have no room make some."""
+        waits = self._has_parked and self._is_patient
+        self._is_patient = self._is_patient and not waits
+        self._offers, self._has_parked = 0, False
+        await asyncio.sleep(PATIENCE_SECONDS if waits else 0)
 
-    def _splice(self) -> bool:
-        """Let those go live who can; False when the pass has reached the ring."""
-        for subscription in _hungry(self._partition):
-            self._partition.splice(subscription)
-        return self._offset < self._partition.ring.start
+    def _is_needed(self) -> bool:
+        return any(s.carrier is self for riders in self._aboard.values() for s in riders)
 
-    def _hand_out(self, entries: list[LogEntry]) -> None:
-        by_stream: dict[str, list[Subscription]] = defaultdict(list)
-        for subscription in self._aboard():
-            by_stream[subscription.stream_id].append(subscription)
-        for entry in entries:
-            if not self._once.takes(entry):
-                continue
-            readers = by_stream.get(entry.stream_id)
-            if not readers:
-                continue
-            result = self._encoder.encode(entry)
-            for subscription in readers:
-                if not subscription.is_parked and not subscription.offer(result):
-                    subscription.park()
-        if entries:
-            self._move(entries[-1].offset + 1)
+    def _hand_out(self, entry: LogEntry) -> None:
+        before = Position(entry.offset, self._once.height)
+        if not self._once.takes(entry):
+            return
+        self._offset = entry.offset + 1
+        riders = self._aboard.get(entry.stream_id)
+        if not riders:
+            return
+        result = self._encoder.encode(entry)
+        self._offers += len(riders)
+        for subscription in tuple(riders):
+            if subscription.carrier is not self:
+                riders.discard(subscription)  # It has left, or was lost.
+            elif not subscription.offer(result):
+                self._park(subscription, before)
+            elif subscription.is_filling:
+                self._park(subscription, result.position)
+
+    def _park(self, subscription: Subscription, position: Position) -> None:
+        subscription.park(position)
+        self._aboard[subscription.stream_id].discard(subscription)
+        self._has_parked = True
 
     def _move(self, offset: int) -> None:
-        """Note that the pass stands at ``offset``: so do all aboard who took what came."""
-        for subscription in self._aboard():
-            subscription.pass_over(Position(offset, self._once.height))
-            subscription.wake()
         self._offset = max(self._offset, offset)
+        self._partition.wake_waiting()
 
 
 def _end_behind(partition: LivePartition) -> None:
     """Have the readers that are behind come back with their cursor."""
     for subscription in partition.behind:
-        subscription.has_lagged = True
-        subscription.wake()
+        subscription.lose()
 
 
 def _hungry(partition: LivePartition) -> list[Subscription]:
     return [s for s in partition.behind if not s.is_parked and not s.has_lagged]
-
-
-def _lose(partition: LivePartition, lost: PositionLost) -> None:
-    """End the readers whose position is gone: they come back with their cursor and get the gap."""
-    for subscription in list(partition.behind):
-        if subscription.position_behind.offset <= lost.offset:
-            subscription.has_lagged = True
-            subscription.wake()

@@ -18,10 +18,14 @@ class UpgradesDeclined(HttpToolsProtocol):
     """
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
         rest: bytes | None = data
         while rest is not None:
             rest = self._read(rest)
+
+    def on_message_begin(self) -> None:
+        # Only a request ends the time of a connection without one: empty lines do not.
+        self._unset_keepalive_if_required()
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         if not self._is_passed_over():
@@ -56,7 +60,8 @@ class UpgradesDeclined(HttpToolsProtocol):
 
     def _without_offer(self) -> bytes:
         """Return the head that was read, without the offer, and a parser that has not seen it."""
-        head = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b" % (method, self.url, version)]
         for name, value in self.headers:
             if name not in OFFER_FIELDS:
                 head.append(b"%b: %b" % (name, value))

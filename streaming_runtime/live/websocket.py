@@ -15,6 +15,7 @@ from streaming_runtime.http.edge import new_request_id
 from streaming_runtime.http.heads import fields_of, query_of
 from streaming_runtime.http.services import Observer, Services
 from streaming_runtime.live import frames
+from streaming_runtime.live.arrivals import Arrivals
 from streaming_runtime.live.close_codes import ENDED, ORIGIN, code_of
 from streaming_runtime.live.connections import Connections
 from streaming_runtime.live.endless import Delivered
@@ -38,12 +39,14 @@ class WebSocketResults:
     def __init__(
         self,
         services: Services,
+        arrivals: Arrivals,
         connections: Connections,
         observer: Observer,
         delivered: Delivered,
         origins: Sequence[str],
     ) -> None:
         self._services = services
+        self._arrivals = arrivals
         self._connections = connections
         self._observer = observer
         self._delivered = delivered
@@ -83,6 +86,7 @@ class WebSocketResults:
         if match is None:
             raise NotFound
         admission = self._services.gate.admit(headers)
+        self._arrivals.admit()
         stream = await self._services.streams.owned(admission.tenant, match[1])
         start = positions.start_of(query_of(scope), headers.get("last-event-id"), is_page=False)
         cursor, gap = await self._services.readings.begin(stream, start)

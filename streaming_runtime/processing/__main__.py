@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from streaming_runtime.core.errors import ConfigurationInvalid
 from streaming_runtime.core.logs import configure_logs
@@ -18,8 +17,9 @@ from streaming_runtime.processing.handling import Destinations, Handling
 from streaming_runtime.processing.lag import Lag
 from streaming_runtime.processing.log_limit import limit_logs
 from streaming_runtime.processing.metrics import Page, Tally, serve_metrics
-from streaming_runtime.processing.pipeline import Pipeline
+from streaming_runtime.processing.pipeline import Parts, Pipeline
 from streaming_runtime.processing.runner import Runner
+from streaming_runtime.processing.state_folder import StateFolder
 from streaming_runtime.processing.stopping import Stop
 from streaming_runtime.processing.topics import TopicsMissing, await_topics
 from streaming_runtime.processing.watchdog import Watchdog
@@ -50,9 +50,9 @@ def _process(environ: Mapping[str, str], stop: Stop) -> bool:
     kafka, processing = KafkaSettings.from_env(environ), ProcessingSettings.from_env(environ)
     configure_logs(log_level(environ), "processing")
     limit_logs()
-    _check_state_dir(processing.state_dir)
     admin, tally = clients.admin(kafka), Tally()
     lag = Lag(admin, kafka.input_topic)
+    parts = Parts(admin, lag, tally, stop, StateFolder(processing.state_dir), _now_ms)
     port = serve_metrics(Page(tally, lag), processing.host, processing.prometheus_port)
     log.info("metrics are served", extra={"host": processing.host, "port": port})
 
@@ -60,26 +60,15 @@ def _process(environ: Mapping[str, str], stop: Stop) -> bool:
         topics = await_topics(admin, kafka, stop)
         if topics is None:
             return None
-        destinations = Destinations.of(kafka, topics)
-        handling = Handling(destinations, Catalog(), _now_ms)
-        return Pipeline(kafka, processing, handling, lag, tally, stop, topics)
+        handling = Handling(Destinations.of(kafka, topics), Catalog(), _now_ms)
+        return Pipeline(kafka, processing, handling, parts, topics)
 
     watchdog = Watchdog(stop)
     watchdog.start()
     try:
-        return Runner(make, stop, watchdog, tally).run()
+        return Runner(make, stop, watchdog, tally, parts.state.clear).run()
     finally:
         watchdog.close()
-
-
-def _check_state_dir(name: str) -> None:
-    try:
-        Path(name).mkdir(parents=True, exist_ok=True)
-        usable = os.access(name, os.W_OK | os.X_OK)
-    except OSError:
-        usable = False
-    if not usable:
-        raise ConfigurationInvalid(f"STATE_DIR ({name}) cannot be written to")
 
 
 def _now_ms() -> int:

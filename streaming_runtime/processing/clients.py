@@ -19,7 +19,7 @@ SESSION_MS = 6_000
 HEARTBEAT_MS = 500
 # Longer than the watchdog waits, so that it speaks first.
 MAX_POLL_MS = 60_000
-# Results of a dead process' open transaction hold readers back for this long.
+# Where nobody takes a dead process' partitions over, Kafka ends its transaction after so long.
 TRANSACTION_MS = 10_000
 REQUEST_MS = 10_000
 COMMIT_SECONDS = 0.2
@@ -52,10 +52,11 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
-def consumer_options(settings: KafkaSettings) -> dict[str, Any]:
+def consumer_options(settings: KafkaSettings, client_id: str = CLIENT_ID) -> dict[str, Any]:
     """Return what Quix's consumer is told besides its group and where it starts."""
     return {
         **connection(settings),
+        "client.id": client_id,
         "session.timeout.ms": SESSION_MS,
         "heartbeat.interval.ms": HEARTBEAT_MS,
         "max.poll.interval.ms": MAX_POLL_MS,
@@ -75,8 +76,10 @@ def consumer_options(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
-def producer_options(settings: KafkaSettings, guarantee: str, topics: Topics) -> dict[str, Any]:
-    """Return what Quix's producer is told.
+def producer_options(
+    settings: KafkaSettings, guarantee: str, topics: Topics, owner: str = ""
+) -> dict[str, Any]:
+    """Return what Quix's producer is told; ``owner`` is its transactional id, if it needs one.
 
     Shape:   results land contiguously and in order, or not at all: nothing expires one by one,
              and an error that could leave a hole stops the producer for good. A transaction has
@@ -84,7 +87,11 @@ def producer_options(settings: KafkaSettings, guarantee: str, topics: Topics) ->
     Source:  librdkafka's CONFIGURATION.md and "Idempotent Producer" in INTRODUCTION.md.
     """
     contiguous: dict[str, Any] = {"message.timeout.ms": 0, "enable.gapless.guarantee": True}
-    transactional = {"transaction.timeout.ms": TRANSACTION_MS, "message.timeout.ms": TRANSACTION_MS}
+    transactional = {
+        "transactional.id": owner,
+        "transaction.timeout.ms": TRANSACTION_MS,
+        "message.timeout.ms": TRANSACTION_MS,
+    }
     return {
         **connection(settings),
         **(transactional if guarantee == EXACTLY_ONCE else contiguous),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from streaming_runtime.core.model import STREAM_ID
 from streaming_runtime.core.settings import KafkaSettings
+from streaming_runtime.processing import repeats
 from streaming_runtime.processing.catalog import Catalog
 from streaming_runtime.processing.dead_letters import dead_letter
 from streaming_runtime.processing.json_text import MAX_RESULT_BYTES, check_json
@@ -33,6 +34,10 @@ END = b"null"
 NOBODY = "The key is not a stream id, so nobody waits for a result"
 
 Headers = Mapping[str, bytes | None]
+
+
+def _never(record: InputRecord, key: bytes) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,19 @@ class Handling:
         self._processes = Processes(catalog)
         self._results = Results(destinations.results, now_ms)
 
-    def outputs(self, record: InputRecord) -> list[OutputRecord]:
-        """Return what to write for one record, in order."""
+    def outputs(
+        self, record: InputRecord, is_repeat: Callable[[InputRecord, bytes], bool] = _never
+    ) -> list[OutputRecord]:
+        """Return what to write for one record, in order; nothing for a repeat, and only for one.
+
+        ``is_repeat`` is asked about a record that has an Idempotency-Key.
+        """
         if record.key is None or STREAM_KEY.fullmatch(record.key) is None:
             return [self._dead_letter(record, Failure(NOBODY, NOBODY, 1))]
         # Of headers with one name Kafka's convention is that the last counts.
         headers = dict(record.headers or ())
+        if (key := headers.get(repeats.HEADER)) and is_repeat(record, key):
+            return []
         if headers.get("kind") == b"end":
             return [self._results.make(record, headers, "end", END)]
         made = self._try(record, headers)

@@ -28,6 +28,7 @@ class Tally:
     def __init__(self) -> None:
         self.kinds = dict.fromkeys(KINDS, 0)
         self.dead_letters = 0
+        self.repeats = 0
         self.restarts = 0
         self.total_ms = 0
         self.buckets = [0] * (len(BUCKETS_MS) + 1)
@@ -71,6 +72,11 @@ class Page(Collector):
             "millrace_dead_letters",
             "Records that could not be processed.",
             value=tally.dead_letters,
+        )
+        yield CounterMetricFamily(
+            "millrace_repeats_dropped",
+            "Records without a result of their own: their stream has had their Idempotency-Key.",
+            value=tally.repeats,
         )
         yield CounterMetricFamily(
             "millrace_processing_restarts",

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException
 
 from streaming_runtime.processing.metrics import Tally
 from streaming_runtime.processing.pipeline import Pipeline
-from streaming_runtime.processing.quix import QuixException
+from streaming_runtime.processing.quix import InvalidStoreChangelogOffset, QuixException
 from streaming_runtime.processing.stopping import Stop
 from streaming_runtime.processing.watchdog import Watchdog
 
@@ -28,16 +28,23 @@ MAX_FAILURES = 10
 class Runner:
     """Keeps a pipeline running until told to stop.
 
-    ``make`` gives one that begins at the last commit, or None when told to stop.
+    ``make`` gives one that begins at the last commit, or None when told to stop;
+    ``forget_state`` removes what is on this disk and does not fit what Kafka holds.
     """
 
     def __init__(
-        self, make: Callable[[], Pipeline | None], stop: Stop, watchdog: Watchdog, tally: Tally
+        self,
+        make: Callable[[], Pipeline | None],
+        stop: Stop,
+        watchdog: Watchdog,
+        tally: Tally,
+        forget_state: Callable[[], None],
     ) -> None:
         self._make = make
         self._stop = stop
         self._watchdog = watchdog
         self._tally = tally
+        self._forget_state = forget_state
 
     def run(self) -> bool:
         """Return True once it has stopped as told; False if it failed on the way or for good.
@@ -69,6 +76,8 @@ class Runner:
                 "the pipeline failed; what is not committed will be done again",
                 extra={"reason": repr(exc), "cause": exc.__cause__ and repr(exc.__cause__)},
             )
+            if isinstance(exc, InvalidStoreChangelogOffset):
+                self._forget_state()
             return False
         finally:
             # librdkafka's threads live until Python lets go of the clients, which are in a cycle.

@@ -145,6 +145,7 @@ async def direct_log(settings: KafkaSettings) -> AsyncIterator[WrittenLog]:
     async with asking_offsets(settings) as offsets, writing_results(settings) as writer:
         log = DirectResults(
             settings.results_topic,
+            settings.input_topic,
             INCARNATION,
             _encoder(),
             offsets,
@@ -162,6 +163,7 @@ async def hub_log(settings: KafkaSettings) -> AsyncIterator[WrittenLog]:
     async with asking_offsets(settings) as offsets, writing_results(settings) as writer:
         hub = Hub(
             settings.results_topic,
+            settings.input_topic,
             INCARNATION,
             _encoder(),
             offsets,

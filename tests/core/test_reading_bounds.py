@@ -162,6 +162,20 @@ async def test_a_reader_before_the_end_gets_it() -> None:
     assert end.result.entry.kind == "end"
 
 
+@pytest.mark.parametrize("start", [Start("tail", tail=1), Start("since", since_ms=6_500)])
+async def test_of_two_ends_that_raced_the_first_is_the_last_result(start: Start) -> None:
+    log = a_log()
+    log.write(6, kind="end", at=6_000)
+    log.write(7, at=7_000)  # stored between the two, and refused
+    log.write(8, kind="end", at=8_000)
+    stream = a_stream(ended_at=6_000, end_source=6)
+
+    found = await read(log, start, stream)
+
+    assert [d.result.entry.height.offset for d in found] == ([6] if start.tail else [])
+    assert (await begin(log, again(found[-1]) if found else start, stream))[0].is_reached()
+
+
 @pytest.mark.parametrize("start", [Start("now"), Start()])
 async def test_an_end_that_is_not_processed_yet_is_waited_for(start: Start) -> None:
     log, stream = a_log(), a_stream(ended_at=6_000, end_source=6)

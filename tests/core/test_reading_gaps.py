@@ -1,11 +1,14 @@
 """What a reading does when its place is gone."""
 
+from collections.abc import Callable
+
 import pytest
 
 from streaming_runtime.core.cursor import Cursor
 from streaming_runtime.core.model import NOTHING_SEEN, Height, Position
-from streaming_runtime.core.reading import Start
-from tests.core.memory import SEAL, MemoryLog, a_stream
+from streaming_runtime.core.ports import Bounds
+from streaming_runtime.core.reading import BEYOND_POLLS, Gap, Readings, Start
+from tests.core.memory import OTHER_ID, SEAL, MemoryLog, a_stream
 from tests.core.reads import (
     STREAM,
     a_log,
@@ -88,14 +91,59 @@ async def test_a_stream_of_topics_that_are_no_more_has_lost_its_start() -> None:
     assert (gap.requested, gap.reason) == (None, "incarnation")
 
 
-async def test_a_position_beyond_the_log_is_one_of_another_log() -> None:
+async def begin_while(
+    log: MemoryLog, start: Start, meanwhile: Callable[[], None]
+) -> tuple[Cursor, Gap | None, int]:
+    """Begin while something happens between two looks at the log; return how often it waited."""
+    waits = 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal waits
+        waits += 1
+        meanwhile()
+
+    readings = Readings(log, SEAL, sleep)
+    return (*await readings.begin(STREAM, start), waits)
+
+
+async def test_a_log_that_ends_before_a_position_was_truncated_and_is_read_from_its_start() -> None:
     beyond = SEAL.encode(STREAM.stream_id, Cursor("incarn01", Position(99, Height(99))))
 
-    cursor, gap = await begin(a_log(), again(beyond))
-
+    cursor, gap, waits = await begin_while(a_log(), again(beyond), lambda: None)
     assert gap is not None
-    assert gap.reason == "incarnation"
-    assert cursor.position == Position(0, NOTHING_SEEN)
+    later, gap_again, waits_again = await begin_while(a_log(), again(gap), lambda: None)
+
+    assert (gap.requested, gap.reason, waits) == (beyond, "truncated", BEYOND_POLLS)
+    # What is written now may have the sources of what is gone: the height must not silence it.
+    assert cursor == later == Cursor("incarn01", Position(0, NOTHING_SEEN))
+    assert (gap_again, waits_again) == (None, 0)
+
+
+async def test_a_position_that_a_lagging_broker_does_not_know_yet_is_waited_for() -> None:
+    log = a_log(6)
+    unknown = [log.entries.pop(), log.entries.pop()]
+    seen = Cursor("incarn01", Position(6, Height(5)))
+
+    cursor, gap, waits = await begin_while(
+        log,
+        again(SEAL.encode(STREAM.stream_id, seen)),
+        lambda: log.entries.append(unknown.pop()),
+    )
+
+    assert (cursor, gap, waits) == (seen, None, 2)
+
+
+@pytest.mark.parametrize("incarnation", ["incarn02", "incarn01"])
+async def test_nobody_waits_for_what_cannot_come(incarnation: str) -> None:
+    is_over = incarnation == "incarn01"
+    beyond = Cursor(incarnation, Position(99), limit=0 if is_over else None)
+
+    _, gap, waits = await begin_while(
+        a_log(), again(SEAL.encode(STREAM.stream_id, beyond)), lambda: None
+    )
+
+    assert waits == 0
+    assert (gap is None) is is_over
 
 
 async def test_a_limit_survives_a_gap() -> None:
@@ -186,3 +234,61 @@ async def test_an_end_still_to_come_is_waited_for_behind_a_gap_too() -> None:
 
     assert gap is not None
     assert cursor.until is None
+
+
+@pytest.mark.parametrize("start", [Start(), Start("now"), Start("tail", tail=3)])
+async def test_an_ended_stream_of_a_partition_that_holds_nothing_any_more_ends(
+    start: Start,
+) -> None:
+    log, stream = an_ended_log()
+    log.forget_before(8)
+    log.input = Bounds(7, 8)
+
+    cursor, _ = await begin(log, start, stream)
+
+    assert cursor.is_reached()
+
+
+async def test_an_end_whose_record_still_waits_for_processing_is_waited_for() -> None:
+    log, stream = a_log(), a_stream(ended_at=6_000, end_source=6)
+    log.forget_before(6)
+    log.input = Bounds(6, 7)
+
+    cursor, _ = await begin(log, Start("now"), stream)
+    log.write(6, kind="end")
+    async with readings_of(log).open(stream, cursor) as reader:
+        (end,) = await reader.take(0.0)
+
+    assert end.result.entry.kind == "end"
+
+
+@pytest.mark.parametrize("end_source", [6, 700])
+async def test_a_stream_that_ended_before_the_topics_were_made_anew_ends(end_source: int) -> None:
+    stream = a_stream(ended_at=6_000, end_source=end_source)
+    anew = MemoryLog("incarn02")
+    for source in range(9):
+        anew.write(source, OTHER_ID)
+    anew.input = Bounds(0, 9)
+
+    cursor, gap = await begin(anew, Start(), stream)
+    now, _ = await begin(anew, Start("now"), stream)
+    async with readings_of(anew).open(stream, cursor) as reader:
+        found = [d for _ in range(9) for d in await reader.take(0.0)]
+
+    assert gap is not None
+    assert (found, reader.ending) == ([], "reached")
+    assert now.is_reached()
+
+
+async def test_a_stream_that_ended_in_the_new_topics_gets_its_end() -> None:
+    stream = a_stream(ended_at=6_000, end_source=3)
+    anew = MemoryLog("incarn02")
+    anew.input = Bounds(0, 4)
+
+    cursor, gap = await begin(anew, Start(), stream)
+    anew.write(3, kind="end")
+    async with readings_of(anew).open(stream, cursor) as reader:
+        (end,) = await reader.take(0.0)
+
+    assert gap is not None
+    assert end.result.entry.kind == "end"

@@ -193,6 +193,7 @@ async def running_api(broker: str) -> AsyncIterator[Api]:
     async with connected(settings) as kafka:
         log = DirectResults(
             settings.results_topic,
+            settings.input_topic,
             kafka.incarnation,
             ResultEncoder(SEAL, kafka.incarnation.id),
             kafka.offsets,

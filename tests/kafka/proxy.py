@@ -47,6 +47,18 @@ class Proxy:
         else:
             self._passes.set()
 
+    @property
+    def is_open(self) -> bool:
+        return self._server is not None
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    def lead_to(self, bootstrap: str) -> None:
+        """Stand before this broker from now on: one that had to know our port before it started."""
+        self._broker = int(bootstrap.rpartition(":")[2])
+
     async def open(self) -> None:
         """Listen, at the same port as before."""
         self._server = await asyncio.start_server(self._accept, HOST, self._port)

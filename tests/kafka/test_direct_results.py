@@ -29,6 +29,7 @@ async def direct(settings: KafkaSettings) -> AsyncIterator[DirectResults]:
     async with asking_offsets(settings) as offsets:
         results = DirectResults(
             settings.results_topic,
+            settings.input_topic,
             Incarnation("AAAAAAAA", settings.partitions),
             ENCODER,
             offsets,

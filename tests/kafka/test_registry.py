@@ -12,8 +12,9 @@ from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.model import Incarnation, Processor, Stream, new_stream_id
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka.entries import announcement, from_json, to_json
+from streaming_runtime.kafka.follower import TopicReplaced
 from streaming_runtime.kafka.offsets import Offsets
-from streaming_runtime.kafka.registry import CATCH_UP_SECONDS, KafkaRegistry, RegistryReplaced
+from streaming_runtime.kafka.registry import CATCH_UP_SECONDS, KafkaRegistry
 from streaming_runtime.kafka.topics import ensure_topics
 from tests.eventually import eventually
 from tests.kafka.parts import (
@@ -223,7 +224,7 @@ async def test_following_goes_on_after_the_topic_could_not_be_read(
 
     bounds = Offsets.bounds
     monkeypatch.setattr(Offsets, "bounds", fails_first)
-    monkeypatch.setattr("streaming_runtime.kafka.registry.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("streaming_runtime.kafka.follower.RETRY_SECONDS", 0.01)
     stream = a_stream()
 
     async with (
@@ -246,8 +247,8 @@ async def test_a_process_ends_when_the_topic_under_it_is_another_one(
     await ensure_topics(unmade)
     async with running_producer(unmade) as producer, asking_offsets(unmade) as offsets:
         registry = KafkaRegistry(unmade.streams_topic, producer, offsets, lambda: reader(unmade))
-        registry._read_to.move(5)  # As if it had read that far of the topic before.
+        registry._follower.read_to.move(5)  # As if it had read that far of the topic before.
 
-        with pytest.raises(RegistryReplaced):
+        with pytest.raises(TopicReplaced):
             async with asyncio.timeout(10):
                 await registry.follow()

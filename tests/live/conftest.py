@@ -73,6 +73,7 @@ async def results(kafka: Connected) -> AsyncIterator[Results]:
 async def hub(kafka: Connected) -> AsyncIterator[Hub]:
     hub = Hub(
         kafka.settings.results_topic,
+        kafka.settings.input_topic,
         kafka.incarnation,
         ResultEncoder(SEAL, kafka.incarnation.id),
         kafka.offsets,

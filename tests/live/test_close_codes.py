@@ -15,7 +15,7 @@ from streaming_runtime.live.close_codes import code_of
         (errors.UnknownStream(), 4404),
         (errors.RateLimited(), 4429),
         (errors.BrokerUnavailable(), 1012),
-        (errors.Overloaded(), 1012),
+        (errors.Overloaded(), 4429),
     ],
 )
 def test_each_refusal_has_the_code_of_the_contract(error: StreamingError, code: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from typing import cast
 
 from streaming_runtime.live.gathering import GATHERED_BYTES, GatheringTransport
+from streaming_runtime.live.stalls import StallWatch
 
 
 class Recorder:
@@ -13,6 +14,10 @@ class Recorder:
         self.writes: list[bytes] = []
         self.is_closed = False
         self.is_aborted = False
+        self.kept_bytes = 0
+
+    def get_extra_info(self, name: str) -> None:
+        return None
 
     def write(self, data: bytes) -> None:
         self.writes.append(data)
@@ -27,13 +32,13 @@ class Recorder:
         return self.is_closed or self.is_aborted
 
     def get_write_buffer_size(self) -> int:
-        return 7
+        return self.kept_bytes
 
 
 def gathering() -> tuple[GatheringTransport, Recorder]:
     recorder = Recorder()
-    transport = cast(asyncio.Transport, recorder)
-    return GatheringTransport(transport, asyncio.get_running_loop()), recorder
+    transport, loop = cast(asyncio.Transport, recorder), asyncio.get_running_loop()
+    return GatheringTransport(transport, loop, StallWatch(loop)), recorder
 
 
 async def test_what_is_written_in_one_turn_leaves_in_one_write() -> None:
@@ -90,7 +95,8 @@ async def test_aborting_writes_nothing_more() -> None:
 
 
 async def test_what_is_gathered_counts_as_not_yet_written() -> None:
-    transport, _ = gathering()
+    transport, recorder = gathering()
+    recorder.kept_bytes = 7
 
     transport.write(b"abc")
 

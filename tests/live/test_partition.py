@@ -5,7 +5,7 @@ import pytest
 from streaming_runtime.core.model import Height, Position
 from streaming_runtime.live import partition, subscription
 from streaming_runtime.live.partition import LivePartition, Ring
-from streaming_runtime.live.subscription import Subscription
+from streaming_runtime.live.subscription import NOWHERE, Subscription
 from tests.live.entries import ENCODER, OTHER, STREAM, entry
 
 
@@ -162,13 +162,32 @@ def test_the_ring_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [r.entry.offset for r in ring.of(STREAM)] == [2, 3]
 
 
-async def test_beginning_anew_tells_every_reader() -> None:
+@pytest.mark.parametrize("is_truncated", [False, True])
+async def test_a_reader_that_loses_its_place_gets_what_was_before_it_and_nothing_behind_it(
+    is_truncated: bool,
+) -> None:
     live = opened()
     reader = joined(live, Position(0))
-    behind = Subscription(STREAM, Position(0), live, lambda _: None)
+    live.feed([entry(0, 0), entry(1, 1, OTHER), entry(2, 2, OTHER)], 3)
+
+    for each in live.readers():
+        each.lose(is_truncated)
+    live.restart(Position(100, Height(2)))
+    live.feed([entry(100, 50)], 101)
+
+    assert await sources(reader) == ["0-0"]
+    assert await sources(reader) == []
+    assert reader.has_lagged
+    # Its cursor is where it was, or, where that will be another place, beyond all there is.
+    assert reader.position == (NOWHERE if is_truncated else Position(3, Height(2)))
+    assert live.ring.start == 100
+
+
+async def test_a_reader_behind_that_loses_its_place_keeps_it_as_its_cursor() -> None:
+    live = opened(start=10)
+    behind = Subscription(STREAM, Position(4, Height(3)), live, lambda _: None)
     live.behind.add(behind)
 
-    told = live.restart(Position(100))
+    behind.lose()
 
-    assert set(told) == {reader, behind}
-    assert live.ring.start == 100
+    assert (behind.position, behind.has_lagged) == (Position(4, Height(3)), True)

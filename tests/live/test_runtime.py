@@ -10,7 +10,7 @@ from streaming_runtime.core.vitals import VitalEnded, Vitals
 from streaming_runtime.live.connections import Connections
 from streaming_runtime.live.runtime import _serve
 from streaming_runtime.live.server import DrainingServer, listening
-from tests.live.test_server import hello, settings
+from tests.live.test_server import Seen, hello, settings
 
 
 async def test_a_background_task_that_ends_ends_the_process_after_its_readers() -> None:
@@ -33,7 +33,7 @@ async def test_a_background_task_that_ends_ends_the_process_after_its_readers() 
     vitals.start("the reader of results", dies())
     reading = asyncio.ensure_future(reader())
     with listening(settings()) as listener:
-        server = DrainingServer(hello, listener, connections, 0.2, lambda: None)
+        server = DrainingServer(hello, listener, connections, 0.2, lambda: None, Seen())
         serving = asyncio.ensure_future(_serve(server, vitals))
         await asyncio.sleep(0.2)
 

@@ -16,13 +16,28 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from local.ports import free_port
 from streaming_runtime.core.errors import ConfigurationInvalid
 from streaming_runtime.core.settings import HttpSettings
-from streaming_runtime.live import protocols
+from streaming_runtime.http.services import Observer
 from streaming_runtime.live import server as server_module
+from streaming_runtime.live import stalls
 from streaming_runtime.live.connections import Connections
 from streaming_runtime.live.server import DrainingServer, listening
 from tests.eventually import eventually
 
 ESTABLISHED_OR_CLOSING = {"01", "04", "05", "06", "08", "09", "0B"}
+
+
+class Seen:
+    """Keeps what a server tells of its answers."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[str, str, int]] = []
+        self.codes: list[str] = []
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        self.answers.append((route, method, status))
+
+    def refused(self, code: str) -> None:
+        self.codes.append(code)
 
 
 def settings(port: int = 0) -> HttpSettings:
@@ -31,11 +46,13 @@ def settings(port: int = 0) -> HttpSettings:
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, drain_seconds: float = 0.0
+    app: ASGIApp, drain_seconds: float = 0.0, observer: Observer | None = None
 ) -> AsyncIterator[tuple[DrainingServer, Connections, int]]:
     connections = Connections(lambda _: None)
     with listening(settings()) as listener:
-        server = DrainingServer(app, listener, connections, drain_seconds, lambda: None)
+        server = DrainingServer(
+            app, listener, connections, drain_seconds, lambda: None, observer or Seen()
+        )
         task = asyncio.ensure_future(server.serve([listener]))
         try:
             yield server, connections, listener.getsockname()[1]
@@ -99,7 +116,7 @@ async def test_what_is_no_http_gets_a_problem_and_is_closed() -> None:
 async def test_a_peer_that_never_reads_is_aborted_and_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(protocols, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(stalls, "STALL_SECONDS", 0.3)
     async with serving(flood) as (server, _, port):
         with socket.create_connection(("127.0.0.1", port)) as peer:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -113,7 +130,7 @@ async def test_a_peer_that_never_reads_is_aborted_and_leaves_nothing_behind(
 
 
 async def test_a_peer_that_reads_slowly_is_not_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocols, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(stalls, "STALL_SECONDS", 0.3)
     async with serving(flood) as (server, _, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4_096)
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")

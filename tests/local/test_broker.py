@@ -15,7 +15,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from local import broker as broker_module
 from local import broker_config
-from local.broker import Broker, BrokerFailed
+from local.broker import Broker
+from local.broker_data import BrokerFailed
 from local.broker_probe import serving_cluster
 from local.children import command_line
 from local.ports import free_port, is_free

@@ -25,16 +25,31 @@ def test_one_node_needs_no_other_for_its_own_topics() -> None:
 
 
 def test_three_nodes_keep_every_record_on_two() -> None:
-    node = Node(port=9092, controller_port=9093, node_id=2, controllers=(9093, 9095, 9097))
+    voters = ((1, 9093), (2, 9095), (3, 9097))
+    node = Node(port=9092, controller_port=9095, node_id=2, voters=voters, internal_port=9099)
 
     settings = _read(server_properties(node))
 
     assert settings["node.id"] == "2"
     assert settings["default.replication.factor"] == "3"
     assert settings["min.insync.replicas"] == "2"
-    assert settings["controller.quorum.bootstrap.servers"] == (
-        "127.0.0.1:9093,127.0.0.1:9095,127.0.0.1:9097"
+    for topic in ("offsets.topic", "transaction.state.log"):
+        assert settings[f"{topic}.replication.factor"] == "3"
+    assert settings["transaction.state.log.min.isr"] == "2"
+    assert settings["controller.quorum.voters"] == (
+        "1@127.0.0.1:9093,2@127.0.0.1:9095,3@127.0.0.1:9097"
     )
+
+
+def test_what_stands_before_a_broker_is_told_to_clients_and_passed_by_the_other_brokers() -> None:
+    node = Node(9092, 9093, voters=((1, 9093),), internal_port=9094, advertised_port=7000)
+
+    settings = _read(server_properties(node))
+
+    assert settings["listeners"].startswith("PLAINTEXT://127.0.0.1:9092,")
+    assert settings["advertised.listeners"].startswith("PLAINTEXT://127.0.0.1:7000,")
+    assert settings["advertised.listeners"].endswith(",INTERNAL://127.0.0.1:9094")
+    assert settings["inter.broker.listener.name"] == "INTERNAL"
 
 
 def test_the_log_is_one_small_rolling_file() -> None:

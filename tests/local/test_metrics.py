@@ -47,7 +47,7 @@ async def children() -> AsyncIterator[dict[str, tuple[str, int]]]:
 @pytest.fixture
 async def page(children: dict[str, tuple[str, int]]) -> AsyncIterator[int]:
     """Give the port of a page over ``children`` and a broker, this very process."""
-    metrics = MetricsPage(lambda: children, os.getpid)
+    metrics = MetricsPage(lambda: children, lambda: {"broker": os.getpid()})
     yield await metrics.start("127.0.0.1", 0)
     await metrics.stop()
 
@@ -127,7 +127,7 @@ async def test_a_scraper_that_hangs_up_harms_nobody(page: int) -> None:
 
 
 async def test_a_stopped_page_leaves_its_port() -> None:
-    metrics = MetricsPage(dict, lambda: None)
+    metrics = MetricsPage(dict, dict)
     port = await metrics.start("127.0.0.1", 0)
 
     await metrics.stop()
@@ -136,6 +136,6 @@ async def test_a_stopped_page_leaves_its_port() -> None:
 
 
 async def test_without_an_embedded_broker_none_is_shown() -> None:
-    metrics = MetricsPage(dict, lambda: None)
+    metrics = MetricsPage(dict, dict)
 
     assert b'process="broker"' not in await metrics.render()

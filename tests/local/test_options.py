@@ -116,3 +116,16 @@ def test_an_unknown_flag_ends_with_code_2(capsys: pytest.CaptureFixture[str]) ->
 
     assert ended.value.code == 2
     assert "--prot" in capsys.readouterr().err
+
+
+def test_three_brokers_are_asked_for_by_flag_or_environment() -> None:
+    assert read(["--brokers", "3"], {}, {}).brokers == 3
+    assert read([], {"EMBEDDED_BROKERS": "3"}, {}).brokers == 3
+    assert read([], {}, {}).brokers == 1
+
+
+def test_two_brokers_and_brokers_of_two_kinds_are_refused() -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"EMBEDDED_BROKERS \(2\) must be 1 or 3"):
+        read(["--brokers", "2"], {}, {})
+    with pytest.raises(ConfigurationInvalid, match="KAFKA_BROKER"):
+        read(["--brokers", "3"], {"KAFKA_BROKER": "kafka:9092"}, {})

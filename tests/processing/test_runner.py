@@ -47,7 +47,7 @@ def running(stop: Stop, *acts: Callable[[], None]) -> tuple[Runner, list[Run], T
         made.append(Run(acts[min(len(made), len(acts) - 1)]))
         return cast(Pipeline, made[-1])
 
-    return Runner(make, stop, Watchdog(stop), tally), made, tally
+    return Runner(make, stop, Watchdog(stop), tally, nothing), made, tally
 
 
 def fail(error: Exception) -> Callable[[], None]:
@@ -114,4 +114,4 @@ def test_a_failure_on_the_way_out_is_told_and_not_tried_again() -> None:
 def test_told_while_waiting_for_the_topics_it_has_nothing_to_run() -> None:
     make: Any = lambda: None  # noqa: E731 - the shortest way to say nothing
 
-    assert Runner(make, Stop(), Watchdog(Stop()), Tally()).run()
+    assert Runner(make, Stop(), Watchdog(Stop()), Tally(), nothing).run()

@@ -1,0 +1,166 @@
+"""A network that can fail: a port before a server, through which all bytes go as long as they may.
+
+``pass``: all goes through · ``hole``: bytes vanish and nothing closes · ``deaf``: requests arrive,
+answers are lost · ``hold``: bytes wait and arrive later · ``delay``: each piece comes late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Sequence
+from typing import Literal
+
+Mode = Literal["pass", "hole", "deaf", "hold", "delay"]
+HOST = "127.0.0.1"
+LENGTH = struct.Struct(">i")
+DELAY_SECONDS = 0.3
+PIECE_BYTES = 1 << 16
+BUFFER_BYTES = 1 << 22
+
+
+class Link:
+    """One listening port before one server's.
+
+    Shape:   with ``renamed``, answers are Kafka's: read frame by frame, and in each the addresses
+             of the brokers are replaced by those of the links before them.
+    """
+
+    def __init__(self, target: int, renamed: Sequence[tuple[bytes, bytes]] | None = None) -> None:
+        self.mode: Mode = "pass"
+        self.port = 0
+        self._target = target
+        self._renamed = renamed
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lossy: set[asyncio.StreamWriter] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._flows = asyncio.Event()
+        self._flows.set()
+
+    async def open(self) -> None:
+        """Listen, at the same port as before."""
+        self._server = await asyncio.start_server(self._accept, HOST, self.port, limit=BUFFER_BYTES)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def switch(self, mode: Mode) -> None:
+        """Behave like that from now on; a connection that has lost bytes is cut, not mended."""
+        self.mode = mode
+        if mode == "hold":
+            self._flows.clear()
+        else:
+            self._flows.set()
+        if mode == "pass":
+            for writer in self._lossy:
+                writer.transport.abort()
+            self._lossy.clear()
+
+    def reset(self) -> None:
+        """Abort every connection, on both sides."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def close(self) -> None:
+        """Refuse new connections and abort those that stand."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self.reset()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        task = asyncio.ensure_future(self._relay(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends = [writer]
+        try:
+            answers, target = await asyncio.open_connection(HOST, self._target, limit=BUFFER_BYTES)
+            ends.append(target)
+            self._writers.add(target)
+            await self._both_ways(
+                self._pump(reader, target, is_answer=False),
+                self._pump(answers, writer, is_answer=True),
+            )
+        except OSError:
+            pass
+        finally:
+            for end in ends:
+                self._writers.discard(end)
+                self._lossy.discard(end)
+                end.transport.abort()
+
+    async def _both_ways(self, *ways: object) -> None:
+        tasks = [asyncio.ensure_future(way) for way in ways]  # type: ignore[call-overload]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _pump(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_answer: bool
+    ) -> None:
+        try:
+            while piece := await self._piece(source, is_answer):
+                await self._flows.wait()
+                if self.mode == "hole" or (self.mode == "deaf" and is_answer):
+                    self._lossy.add(target)
+                    continue
+                if self.mode == "delay":
+                    await asyncio.sleep(DELAY_SECONDS)
+                target.write(piece)
+                await target.drain()
+        except (OSError, EOFError):
+            pass
+
+    async def _piece(self, source: asyncio.StreamReader, is_answer: bool) -> bytes:
+        if not is_answer or self._renamed is None:
+            return await source.read(PIECE_BYTES)
+        head = await source.readexactly(LENGTH.size)
+        frame = head + await source.readexactly(*LENGTH.unpack(head))
+        for theirs, ours in self._renamed:
+            frame = frame.replace(theirs, ours)
+        return frame
+
+
+class Trunk:
+    """One process' own way to all brokers: a link for each."""
+
+    def __init__(self, brokers: Sequence[int]) -> None:
+        self._renamed: list[tuple[bytes, bytes]] = []
+        self.links = [Link(port, self._renamed) for port in brokers]
+        self._brokers = brokers
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(f"{HOST}:{link.port}" for link in self.links)
+
+    async def open(self) -> None:
+        for link in self.links:
+            await link.open()
+        pairs = zip(self._brokers, self.links, strict=True)
+        self._renamed += [(address(theirs), address(ours.port)) for theirs, ours in pairs]
+
+    def switch(self, mode: Mode) -> None:
+        for link in self.links:
+            link.switch(mode)
+
+    def reset(self) -> None:
+        for link in self.links:
+            link.reset()
+
+    async def close(self) -> None:
+        for link in self.links:
+            await link.close()
+
+
+def address(port: int) -> bytes:
+    """Return host and port as they stand in Kafka's answers, behind a length of either form."""
+    return HOST.encode() + struct.pack(">i", port)

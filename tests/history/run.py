@@ -1,0 +1,215 @@
+"""One run from start to end: the product, its clients, the faults, the drain, the last reading."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka.partitioner import murmur2
+
+from tests.client import Client
+from tests.eventually import eventually
+from tests.history import events
+from tests.history.brokers import Brokers, running_brokers
+from tests.history.fleet import Fleet, fleet
+from tests.history.links import HOST
+from tests.history.nemesis import Nemesis
+from tests.history.options import Options
+from tests.history.producers import Habits, Producer
+from tests.history.progress import Progress
+from tests.history.readers import Manner, Reader
+from tests.history.reading import Form
+from tests.history.schedule import Planned, schedule
+from tests.history.thief import Thief
+from tests.history.world import KEYS, Target, World
+
+FORMS: tuple[Form, ...] = ("sse", "lines", "socket", "page")
+# The readers of each stream; the wanderer changes its form each time, the traveller is long away.
+READERS: dict[str, Manner] = {
+    "sse1": Manner(("sse",)),
+    "sse2": Manner(("sse",), stays=(0.1, 2.0)),
+    "socket": Manner(("socket",)),
+    "page": Manner(("page",), away=(0.1, 0.5)),
+    "wanderer": Manner(FORMS),
+    "traveller": Manner(FORMS, stays=(0.5, 2.0), away=(5.0, 10.0)),
+}
+PARTITIONS = 4
+FIRST_SECONDS = 60.0
+CALM_SECONDS = 60.0
+# A retry under way is answered, or given up.
+SETTLE_SECONDS = 30.0
+DRAIN_SECONDS = 60.0
+
+
+async def run(options: Options) -> None:
+    """Run, and leave history and logs in the folder.
+
+    Raises:  AssertionError or TimeoutError if the product does not even start.
+    """
+    shutil.rmtree(options.folder, ignore_errors=True)
+    options.folder.mkdir(parents=True)
+    async with running_brokers(options.brokers, options.folder / "kafka") as brokers:
+        await run_on(brokers, options)
+
+
+async def run_on(brokers: Brokers, options: Options) -> None:
+    """Run on brokers that others may use too, with topics of its own."""
+    log = events.Log(options.folder)
+    world = World(log, options.seed)
+    try:
+        async with deployed(world, brokers, options) as deployment:
+            await _lived(world, deployment, brokers, options)
+    finally:
+        log.close()
+
+
+@asynccontextmanager
+async def deployed(world: World, brokers: Brokers, options: Options) -> AsyncIterator[Fleet]:
+    """Give the product, started and with its streams."""
+    environ = {
+        "API_KEYS": ",".join(f"{tenant}:{key}" for tenant, key in KEYS.items()),
+        "KAFKA_PARTITIONS": str(PARTITIONS),
+        # Never in the way: what is tested are faults, not quotas.
+        "RATE_LIMIT_PER_SECOND": "0",
+    }
+
+    def exited(name: str, code: int) -> None:
+        world.note(events.Exit(t=world.now, target=name, code=code))
+
+    async with fleet(brokers.ports, options.folder, environ, exited, options.root) as made:
+        apis = [await made.add_api() for _ in range(options.replicas)]
+        processing = [await made.add_processing() for _ in range(options.processing)]
+        await asyncio.gather(*(slot.start() for slot in (*apis, *processing)))
+        world.doors = made.doors
+        await _start_streams(world, made, options)
+        yield made
+
+
+async def _start_streams(world: World, made: Fleet, options: Options) -> None:
+    """Start streams for both tenants, and write down what is planned with them."""
+    partitions: dict[str, int] = {}
+    tenants = list(KEYS)
+    for number in range(options.streams):
+        # The tenants change half as fast as the processes that do a partition's work.
+        tenant = tenants[number // 2 % len(tenants)]
+        partition = number % PARTITIONS
+        async with Client(f"http://{HOST}:{made.apis[0].process.port}", KEYS[tenant]) as client:
+            while partition_of(stream := await client.start()) != partition:
+                pass
+        world.targets.append(Target(f"s{number}", tenant, stream))
+        partitions[f"s{number}"] = partition
+    world.note(
+        events.Plan(
+            t=world.now,
+            seed=options.seed,
+            command=options.command,
+            faults=len(planned(options)),
+            streams={target.label: target.tenant for target in world.targets},
+            partitions=partitions,
+            first_ok_limit=options.first_ok_limit,
+            first_recv_limit=options.first_recv_limit,
+        )
+    )
+
+
+def partition_of(stream_id: str) -> int:
+    """Return where Kafka's default partitioner puts a stream."""
+    return int(murmur2(stream_id.encode()) & 0x7FFFFFFF) % PARTITIONS
+
+
+def planned(options: Options) -> list[Planned]:
+    sizes = {
+        "api": options.replicas,
+        "processing": options.processing,
+        "broker": options.brokers,
+    }
+    return schedule(options.seed, options.seconds, options.faults, options.kinds, sizes)
+
+
+async def _lived(world: World, made: Fleet, brokers: Brokers, options: Options) -> None:
+    readers = [
+        Reader(world, f"{target.label}-{name}", target, manner)
+        for target in world.targets
+        for name, manner in READERS.items()
+    ]
+    producers = _producers(world, options)
+    watching = [Thief(world).run, *(reader.run for reader in readers)]
+    async with in_background(watching):
+        async with Progress(world, options.quiet), in_background([p.run for p in producers]):
+            await _flowing(world, FIRST_SECONDS)
+            nemesis = Nemesis(world, made, brokers, made.topic_prefix)
+            await nemesis.run(planned(options))
+            await asyncio.gather(*(slot.ready() for slot in made.slots))
+            await _flowing(world, CALM_SECONDS)
+            await _settled(producers)
+        await _drained(world)
+    async with Progress(world, options.quiet):
+        await _read_to_the_end(world, readers)
+
+
+def _producers(world: World, options: Options) -> list[Producer]:
+    habits = Habits(options.rate / options.producers, options.retries)
+    return [
+        Producer(world, f"p{number}", world.targets[number % len(world.targets)], habits)
+        for number in range(options.producers)
+    ]
+
+
+@asynccontextmanager
+async def in_background(works: Sequence[Callable[[], object]]) -> AsyncIterator[None]:
+    """Let these run until the block is left; what fails of them fails the block."""
+    tasks = [asyncio.ensure_future(work()) for work in works]  # type: ignore[call-overload]
+    try:
+        yield
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+async def _flowing(world: World, seconds: float) -> None:
+    """Wait until every stream has had a record acknowledged and shown that was sent from now on."""
+    before = {target.label: world.oks.get(target.label, 0) for target in world.targets}
+    seen = {target.label: len(world.seen.get(target.label, ())) for target in world.targets}
+
+    def flows() -> bool:
+        return all(world.oks.get(label, 0) > count for label, count in before.items()) and all(
+            len(world.seen.get(label, ())) > count for label, count in seen.items()
+        )
+
+    try:
+        await eventually(flows, seconds)
+    except TimeoutError:
+        return  # The checks will say so, with the names of what never came.
+
+
+async def _settled(producers: Sequence[Producer]) -> None:
+    for producer in producers:
+        producer.tell()
+    try:
+        await eventually(lambda: all(p.is_done for p in producers), SETTLE_SECONDS)
+    except TimeoutError:
+        return  # What is still in doubt stays so.
+
+
+async def _drained(world: World) -> None:
+    try:
+        await eventually(lambda: world.missing == 0, DRAIN_SECONDS)
+    except TimeoutError:
+        return
+
+
+async def _read_to_the_end(world: World, readers: Sequence[Reader]) -> None:
+    """Let every reader finish, and some who remember nothing read everything again."""
+    again = [
+        Reader(world, f"{target.label}-amnesiac-{form}", target, Manner((form,)))
+        for number, target in enumerate(world.targets)
+        for form in (FORMS[number % 4], FORMS[(number + 1) % 4])
+    ]
+    await asyncio.gather(*(reader.finish() for reader in (*readers, *again)))
