@@ -14,8 +14,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from functions.unreachable import UnreachableKafka
 from streaming_runtime.core.cursor import CursorSeal
 from streaming_runtime.core.errors import BrokerUnavailable, InvalidBody
+from streaming_runtime.core.idempotency import KeyedSending
 from streaming_runtime.core.limits import TenantLimits
 from streaming_runtime.core.ports import (
+    InputLog,
+    KeyClaims,
     ProcessorCatalog,
     RecordSink,
     ResultsLog,
@@ -35,6 +38,7 @@ from streaming_runtime.http.services import Services
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.connection import Connected, connected
 from streaming_runtime.kafka.direct_results import DirectResults
+from streaming_runtime.kafka.idempotency_parts import idempotency_over
 from streaming_runtime.kafka.loop_thread import LoopThread
 
 # A client waits for the first call of a process: by then Kafka is there, or we say that it is not.
@@ -101,7 +105,7 @@ class FunctionApplication:
             settings = Settings.from_env(self._environ)
             self._open = await self._opened(settings)
             if self._open is None:
-                return self._over(settings, *[UnreachableKafka()] * 3)
+                return self._over(settings, *[UnreachableKafka()] * 5)
         return self._open.app
 
     async def _opened(self, settings: Settings) -> Opened | None:
@@ -122,7 +126,8 @@ class FunctionApplication:
         async with AsyncExitStack() as stack:
             kafka = await stack.enter_async_context(connected(settings.kafka))
             log = await stack.enter_async_context(_results(settings, kafka))
-            app = self._over(settings, kafka.registry, kafka.sink, log)
+            claims, input_log = idempotency_over(kafka, now_ms)
+            app = self._over(settings, kafka.registry, kafka.sink, log, claims, input_log)
             return Opened(app, kafka, stack.pop_all())
 
     def _retire(self) -> None:
@@ -134,9 +139,16 @@ class FunctionApplication:
             closing.add_done_callback(self._closing.discard)
 
     def _over(
-        self, settings: Settings, registry: StreamRegistry, sink: RecordSink, log: ResultsLog
+        self,
+        settings: Settings,
+        registry: StreamRegistry,
+        sink: RecordSink,
+        log: ResultsLog,
+        claims: KeyClaims,
+        input_log: InputLog,
     ) -> ASGIApp:
         limits = settings.limits
+        sending = Sending(sink, registry, now_ms)
         readings = Readings(log, CursorSeal(settings.credentials.signing_secret))
         services = Services(
             gate=Gate(
@@ -144,7 +156,8 @@ class FunctionApplication:
                 TenantLimits(limits.per_second, limits.burst, limits.readers, time.monotonic),
             ),
             streams=Streams(registry, sink, log, self._catalog, settings.default_processor, now_ms),
-            sending=Sending(sink, registry, now_ms),
+            sending=sending,
+            keyed=KeyedSending(sending, claims, input_log),
             readings=readings,
             event_streams=FiniteStreams(readings),
             is_streaming=False,

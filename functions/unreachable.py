@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn
 
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.model import Incarnation, Position, Receipt, Record, Stream
-from streaming_runtime.core.ports import Bounds, Feed
+from streaming_runtime.core.ports import Bounds, Claim, Ends, Feed
 
 
 class UnreachableKafka:
-    """Implements RecordSink, StreamRegistry and ResultsLog of core.ports by refusing.
+    """Implements all ports of core.ports that stand for Kafka by refusing.
 
     So a wrong key is 401 also now, and each route answers in the way its clients survive.
     """
@@ -45,6 +46,27 @@ class UnreachableKafka:
         self._refuse()
 
     def follow(self, stream: Stream, position: Position) -> AbstractAsyncContextManager[Feed]:
+        self._refuse()
+
+    async def find(self, use: bytes) -> Claim | None:
+        self._refuse()
+
+    async def find_latest(self, use: bytes) -> Claim | None:
+        self._refuse()
+
+    async def claim(self, use: bytes, digest: bytes, ends: Ends, over: Claim | None) -> Claim:
+        self._refuse()
+
+    async def keep(self, use: bytes, claim: Claim, offsets: tuple[int | None, ...]) -> None:
+        self._refuse()
+
+    async def release(self, use: bytes, claim: Claim, *, is_unused: bool) -> None:
+        self._refuse()
+
+    async def ends(self, partition: int) -> Ends:
+        self._refuse()
+
+    async def landed(self, stream: Stream, names: Collection[str], claim: Claim) -> dict[str, int]:
         self._refuse()
 
     def _refuse(self) -> NoReturn:

@@ -42,7 +42,8 @@ RESULTS = Operation(
         "start. Where a client accepts `text/event-stream` by name, 429 and 503 come as status "
         "200 with `retry:`, `event: error` and the end of the answer, because EventSource would "
         "give up for good; `strict=1` gives the true status. On the streamed forms a position "
-        "that is gone is told by `event: gap`, on a page by 410 with `earliest`."
+        "that is gone is told by `event: gap`, on a page by 410 with `earliest`. Where the "
+        "stream's start was asked for, a page has what still exists, and `gap` beside it."
     ),
     parameters=(
         Parameter("stream_id", "path", "The stream.", STREAM, STREAM_ID),

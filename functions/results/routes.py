@@ -87,7 +87,7 @@ async def _page(
     limit = whole(query, "limit", DEFAULT_PAGE, 1, MAX_LIMIT)
     wait_seconds = whole(query, "wait", 0, 0, MAX_WAIT_SECONDS)
     cursor, gap = await _begun(services, stream, start)
-    if gap is not None:
+    if gap is not None and gap.requested is not None:
         raise PositionGone(earliest=gap.earliest, reason=gap.reason)
     page = await read_page(
         services.readings,
@@ -97,7 +97,8 @@ async def _page(
         wait_seconds=wait_seconds or 0,
         most_bytes=PROCESS_BYTES if services.is_streaming else FUNCTION_BYTES,
     )
-    return Answer(page.encode(), headers=admission.headers)
+    # Who asked for the start, not for a position, gets what still exists, and is told all the same.
+    return Answer(page.encode(gap), headers=admission.headers)
 
 
 async def _begun(services: Services, stream: Stream, start: Start) -> tuple[Cursor, Gap | None]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from streaming_runtime.core.errors import StreamingError
-from streaming_runtime.core.model import Stream
+from streaming_runtime.core.model import Receipt, Stream
 from streaming_runtime.core.sending import Sending
 from streaming_runtime.http import problems
 from streaming_runtime.http.views import receipt_of
@@ -22,20 +22,27 @@ async def send_batch(
 ) -> dict[str, Any]:
     """Send what is a record, and return a receipt or a problem for each, in order."""
 
-    async def sent(record: bytes | StreamingError) -> dict[str, Any] | StreamingError:
+    async def sent(record: bytes | StreamingError) -> Receipt | StreamingError:
         if isinstance(record, StreamingError):
             return record
         try:
-            receipt = await sending.send(stream, record, traceparent)
+            return await sending.send(stream, record, traceparent)
         except StreamingError as exc:
             return exc
-        return receipt_of(stream.stream_id, receipt)
 
     # Tasks start in order, so the records of a batch enter the producer in order.
-    outcomes = await asyncio.gather(*map(sent, records))
+    return outcome_of(stream, await asyncio.gather(*map(sent, records)), request_id)
+
+
+def outcome_of(
+    stream: Stream, outcomes: Sequence[Receipt | StreamingError], request_id: str
+) -> dict[str, Any]:
+    """Return the answer to an array: how many were stored, and a receipt or a problem for each."""
     failed = sum(isinstance(outcome, StreamingError) for outcome in outcomes)
     answer = [
-        problems.document(outcome, request_id) if isinstance(outcome, StreamingError) else outcome
+        problems.document(outcome, request_id)
+        if isinstance(outcome, StreamingError)
+        else receipt_of(stream.stream_id, outcome)
         for outcome in outcomes
     ]
     return {"accepted": len(outcomes) - failed, "failed": failed, "records": answer}

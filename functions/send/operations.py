@@ -7,6 +7,8 @@ import json
 from functions.send.waiting import MAX_WAIT_SECONDS
 from streaming_runtime.core.errors import (
     BatchTooLarge,
+    IdempotencyInProgress,
+    IdempotencyMismatch,
     InvalidBody,
     OutcomeUnknown,
     Overloaded,
@@ -43,6 +45,19 @@ SEND = Operation(
             "wait=5",
         ),
         Parameter(
+            "Idempotency-Key",
+            "header",
+            "For this stream and for 24 hours: the same key with the same bytes of body gives the "
+            "first receipt again, marked `Idempotent-Replayed`, on whichever replica, and no "
+            "second result. 1 to 255 visible ASCII characters, once; bare, or quoted as a string "
+            'of RFC 9651 (`"abc"` and `abc` are one key), which spaces, commas and quotes need. '
+            "It covers one record or a whole array; with lines it is refused. A refusal leaves it "
+            "unused, and so does a 5xx that certainly stored nothing; after `outcome-unknown` it "
+            "stays bound to the body.",
+            {"type": "string", "minLength": 1},
+            "8e03978e-40d5-43e8-bc93-6894a57f9324",
+        ),
+        Parameter(
             "traceparent",
             "header",
             "W3C Trace Context; it travels with the record and its results.",
@@ -69,9 +84,13 @@ SEND = Operation(
                     {"answers": ANSWERS},
                 ),
             ),
-            ("Preference-Applied",),
+            ("Preference-Applied", "Idempotent-Replayed"),
         ),
-        202: Reply("The record is stored.", (Content(JSON, ref("Receipt"), {"one": RECEIPT}),)),
+        202: Reply(
+            "The record is stored.",
+            (Content(JSON, ref("Receipt"), {"one": RECEIPT}),),
+            ("Idempotent-Replayed",),
+        ),
         207: Reply(
             "Each record of the array is stored or refused by itself.",
             (
@@ -81,12 +100,15 @@ SEND = Operation(
                     {"mixed": {"accepted": 1, "failed": 1, "records": [RECEIPT, PROBLEM]}},
                 ),
             ),
+            ("Idempotent-Replayed",),
         ),
     },
     refusals=(
         InvalidBody,
         UnknownStream,
         StreamEnded,
+        IdempotencyInProgress,
+        IdempotencyMismatch,
         RecordTooLarge,
         BatchTooLarge,
         OutcomeUnknown,

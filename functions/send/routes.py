@@ -12,9 +12,10 @@ from litestar.types import Receive
 
 from functions.send import operations
 from functions.send.batches import send_batch
+from functions.send.keyed import answer_keyed
 from functions.send.lines import LinesAnswer, LineSending
 from functions.send.waiting import ResultWait, wait_preference
-from streaming_runtime.core.errors import BatchTooLarge, StreamingError
+from streaming_runtime.core.errors import BatchTooLarge, InvalidParameter, StreamingError
 from streaming_runtime.core.model import Stream
 from streaming_runtime.http.answers import NDJSON, Answer, of_json
 from streaming_runtime.http.bodies import (
@@ -28,6 +29,7 @@ from streaming_runtime.http.bodies import (
 from streaming_runtime.http.direct import DirectRoute
 from streaming_runtime.http.edge import exchange_of
 from streaming_runtime.http.heads import fields_of
+from streaming_runtime.http.idempotency_key import NAME
 from streaming_runtime.http.services import Services, services_of
 from streaming_runtime.http.views import receipt_of
 
@@ -49,8 +51,14 @@ async def answer_send(scope: Any, receive: Receive, services: Services) -> ASGIR
     fields = fields_of(scope)
     admission = services.gate.admit(fields)
     stream = await services.streams.owned(admission.tenant, scope["path_params"]["stream_id"])
-    services.sending.refuse_ended(stream)
     traceparent = _traceparent(fields)
+    if NAME in fields:
+        if _is_lines(fields):
+            raise InvalidParameter("An Idempotency-Key covers one record or an array, not lines")
+        return await answer_keyed(
+            scope, receive, services, stream, fields, traceparent, admission.headers
+        )
+    services.sending.refuse_ended(stream)
     if _is_lines(fields):
         sending = LineSending(services.sending, stream, traceparent, exchange_of(scope).request_id)
         return await _send_lines(receive, services, sending, admission.headers)

@@ -35,11 +35,11 @@ class ResultWait:
     of a long stream is read again.
     """
 
-    def __init__(self, readings: Readings, stream: Stream, offset: int, seconds: int) -> None:
+    def __init__(self, readings: Readings, stream: Stream, offset: int, deadline: float) -> None:
         self._readings = readings
         self._stream = stream
         self._offset = offset
-        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._deadline = deadline
 
     @classmethod
     async def begin(cls, readings: Readings, stream: Stream, seconds: int) -> ResultWait:
@@ -48,7 +48,7 @@ class ResultWait:
         Raises:  BrokerUnavailable; the record has not been sent then.
         """
         bounds = await readings.log.bounds(stream.partition)
-        return cls(readings, stream, bounds.end, seconds)
+        return cls(readings, stream, bounds.end, asyncio.get_running_loop().time() + seconds)
 
     async def result_of(self, receipt: Receipt) -> bytes | None:
         """Return the result object of a record, None if it has not come in time.

@@ -107,6 +107,8 @@ class KeyedSending:
         Raises:  IdempotencyInProgress, IdempotencyMismatch, StreamEnded; BrokerUnavailable or
                  Overloaded (nothing was stored); OutcomeUnknown. All within SEND_SECONDS.
         """
+        if not send.good():
+            return KeyedAnswer([r for r in send.records if not isinstance(r, bytes)], 0, False)
         began = asyncio.get_running_loop().time()
         with _in_time():
             async with asyncio.timeout_at(began + CLAIM_SECONDS):
@@ -119,7 +121,7 @@ class KeyedSending:
         try:
             with _in_time():
                 async with asyncio.timeout_at(began + CLAIM_SECONDS):
-                    claim = await self._claim(send, looked.claim)
+                    claim = await self._claim(send, looked)
                     if not claim.is_mine:
                         return await self._answer_of_another(send, claim)
             outcomes = await self._produce(send, looked.landed, began + SEND_SECONDS)
@@ -153,7 +155,7 @@ class KeyedSending:
             return _replayed(send, claim, claim.offsets)
         if send.use in self._running and not has_lost:
             raise _in_progress()
-        landed = await self._input.landed(send.stream, send.names, claim)
+        landed = await self._input.landed(send.stream, send.good(), claim)
         if send.good() <= landed.keys():
             offsets = await self._before_end(send, landed)
             await self._claims.keep(send.use, claim, offsets)
@@ -162,9 +164,12 @@ class KeyedSending:
             raise _in_progress()
         return Looked(claim, landed)
 
-    async def _claim(self, send: KeyedSend, over: Claim | None) -> Claim:
-        ends = await self._input.ends(send.stream.partition)
-        return await self._claims.claim(send.use, send.digest, ends, over)
+    async def _claim(self, send: KeyedSend, looked: Looked) -> Claim:
+        if looked.claim is not None and looked.landed:
+            ends = looked.claim.ends  # What has landed of an array must be found again.
+        else:
+            ends = await self._input.ends(send.stream.partition)
+        return await self._claims.claim(send.use, send.digest, ends, looked.claim)
 
     async def _answer_of_another(self, send: KeyedSend, claim: Claim) -> KeyedAnswer:
         """Return the answer to the request that was faster, if it can be known by now."""

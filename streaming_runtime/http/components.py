@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import get_args, get_type_hints
+
 from streaming_runtime.core.errors import StreamingError, every_error
+from streaming_runtime.core.reading import Gap
 from streaming_runtime.http.bodies import MAX_BATCH_RECORDS
 from streaming_runtime.http.schemas import (
     ANYTHING,
@@ -58,13 +61,7 @@ def components() -> dict[str, Schema]:
         "ResultOfRecord": _result("result", data=ANYTHING),
         "FailedResult": _result("failed", error=ref("ProcessingProblem")),
         "EndResult": _result("end", data={"type": "null"}),
-        "ResultPage": _object(
-            {
-                "results": {"type": "array", "items": ref("Result")},
-                "cursor": CURSOR,
-                "end": {"type": "boolean", "description": "Nothing more will come behind it."},
-            }
-        ),
+        "ResultPage": _result_page(),
         "Problem": _problem(),
         "ProcessingProblem": _object(_problem_members(["processing-failed"])),
     }
@@ -72,6 +69,26 @@ def components() -> dict[str, Schema]:
 
 def _object(properties: dict[str, Schema]) -> Schema:
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _result_page() -> Schema:
+    page = _object(
+        {
+            "results": {"type": "array", "items": ref("Result")},
+            "cursor": CURSOR,
+            "end": {"type": "boolean", "description": "Nothing more will come behind it."},
+        }
+    )
+    gap = _object(
+        {
+            "requested": {"type": "null"},
+            "earliest": CURSOR,
+            "reason": {"enum": list(get_args(get_type_hints(Gap)["reason"]))},
+        }
+    )
+    gap["description"] = "Only where the stream's start was asked for and is gone."
+    page["properties"]["gap"] = gap
+    return page
 
 
 def _start_body() -> Schema:

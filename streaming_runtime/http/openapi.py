@@ -50,8 +50,13 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "`wait`, when the result is the answer.",
         "schema": {"type": "string", "const": "wait"},
     },
+    "Idempotent-Replayed": {
+        "description": "`true`, when the answer is the first one to this `Idempotency-Key`.",
+        "schema": {"type": "string", "const": "true"},
+    },
 }
 HEADERS_OF = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+HEADERS_OF_CODE = {"idempotency-in-progress": ("Retry-After",)}
 LIMIT_HEADERS = ("RateLimit", "RateLimit-Policy")
 
 
@@ -153,9 +158,10 @@ def _refusal(status: int, found: Sequence[type[StreamingError]]) -> dict[str, An
         for error in found
     }
     limits = LIMIT_HEADERS if status == HTTPStatus.TOO_MANY_REQUESTS else ()
+    own = [name for error in found for name in HEADERS_OF_CODE.get(error.code, ())]
     return {
         "description": f"{HTTPStatus(status).phrase}: {codes}",
-        "headers": _headers((*HEADERS_OF.get(status, ()), *limits)),
+        "headers": _headers((*HEADERS_OF.get(status, ()), *limits, *own)),
         "content": {problems.MEDIA_TYPE: {"schema": ref("Problem"), "examples": examples}},
     }
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
+import msgspec
+
 from streaming_runtime.core.cursor import Cursor
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.model import Stream
-from streaming_runtime.core.reading import Delivery, Reader, Readings
+from streaming_runtime.core.reading import Delivery, Gap, Reader, Readings
 
 # What exists is read for this long at most; a page that is not full by then is answered as it is.
 READ_SECONDS = 10.0
@@ -25,11 +27,13 @@ class Page(NamedTuple):
     cursor: str
     is_end: bool
 
-    def encode(self) -> bytes:
-        """Return the page's JSON; each result keeps its bytes."""
+    def encode(self, gap: Gap | None = None) -> bytes:
+        """Return the page's JSON; each result keeps its bytes, and a gap stands beside them."""
         results = b",".join([d.result.json(d.own_id) for d in self.deliveries])
         end = b"true" if self.is_end else b"false"
-        return b'{"results":[%b],"cursor":"%b","end":%b}' % (results, self.cursor.encode(), end)
+        told = b"" if gap is None else b',"gap":' + msgspec.json.encode(gap._asdict())
+        cursor = self.cursor.encode()
+        return b'{"results":[%b],"cursor":"%b","end":%b%b}' % (results, cursor, end, told)
 
 
 async def read_page(

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from litestar import Request
 
 from streaming_runtime.core.cursor import Cursor
+from streaming_runtime.core.idempotency import KeyedSending
 from streaming_runtime.core.model import Stream
 from streaming_runtime.core.reading import Gap, Readings
 from streaming_runtime.core.sending import Sending
@@ -60,6 +61,7 @@ class Services:
     gate: Gate
     streams: Streams
     sending: Sending
+    keyed: KeyedSending
     readings: Readings
     event_streams: EventStreams
     is_streaming: bool

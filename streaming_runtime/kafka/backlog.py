@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from streaming_runtime.core.errors import BrokerUnavailable, OutcomeUnknown
-from streaming_runtime.kafka.batches import Pending
+from streaming_runtime.kafka.batch import Pending
 from streaming_runtime.kafka.clients import SEND_SECONDS
 from streaming_runtime.kafka.load import Load
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
+from aiokafka.errors import NotEnoughReplicasError
 from aiokafka.partitioner import murmur2
 
 from streaming_runtime.core.errors import (
@@ -16,71 +17,17 @@ from streaming_runtime.core.errors import (
     RecordTooLarge,
     StreamingError,
 )
+from streaming_runtime.kafka.batch import Batch, Pending, Place
 from streaming_runtime.kafka.clients import MAX_BATCH_BYTES, SEND_SECONDS
-from streaming_runtime.kafka.failures import send_outcome
+from streaming_runtime.kafka.doors import Doors
 from streaming_runtime.kafka.internals import ProducerInternals
 from streaming_runtime.kafka.load import Load
 from streaming_runtime.kafka.pace import Pace
-
-Headers = Sequence[tuple[str, bytes]]
-Place = tuple[str, int]
 
 # What a batch has before its first record, rounded up.
 BATCH_OVERHEAD = 128
 HASHED_KEYS = 16_384
 REQUESTS_APART_SECONDS = 0.003
-
-
-class Pending(NamedTuple):
-    """A record that the load has counted; ``waiter`` gets its partition and offset."""
-
-    topic: str
-    key: bytes
-    value: bytes | None
-    headers: Headers
-    size: int
-    waiter: asyncio.Future[tuple[int, int]]
-
-    def fail(self, outcome: StreamingError) -> None:
-        if not self.waiter.done():
-            self.waiter.set_exception(outcome)
-
-
-class Batch:
-    """The records of one partition that go to Kafka together."""
-
-    __slots__ = ("_builder", "bytes", "deadline", "entry", "place", "records")
-
-    def __init__(self, place: Place, builder: Any, entry: Any) -> None:
-        self.place = place
-        self.entry = entry
-        self.records: list[Pending] = []
-        self.bytes = 0
-        self.deadline: asyncio.TimerHandle | None = None
-        self._builder = builder
-
-    @property
-    def has_left(self) -> bool:
-        """False as long as aiokafka has not begun to send it: until then it is not stored."""
-        return bool(self.entry.retry_count)
-
-    def add(self, record: Pending) -> bool:
-        """Add a record; False if the batch is full or has left.
-
-        One that came after the sequence numbers were given out would break them.
-        """
-        if self.has_left or not self._append(record):
-            return False
-        self.records.append(record)
-        self.bytes += record.size
-        return True
-
-    def _append(self, record: Pending) -> bool:
-        now_ms = int(time.time() * 1000)
-        added = self._builder.append(
-            timestamp=now_ms, key=record.key, value=record.value, headers=record.headers
-        )
-        return added is not None
 
 
 class BatchingProducer:
@@ -89,23 +36,31 @@ class BatchingProducer:
     aiokafka sends one batch of a partition at a time, in the order in which they entered, also
     when one is sent again. What comes while a batch is under way goes into the one behind it.
 
-    ``doubt`` holds the reason once it must not be used again: a deadline passed, or a batch failed,
-    whose sequence numbers aiokafka neither takes back nor resets.
+    A partition is in doubt, and this producer of no more use for it, once a deadline passed there
+    or a batch failed, whose sequence numbers aiokafka neither takes back nor resets. The others go
+    on until the next producer is there. ``doubt`` holds the reason once none may be used.
     """
 
     def __init__(
-        self, internals: ProducerInternals, load: Load, on_doubt: Callable[[str], None]
+        self,
+        internals: ProducerInternals,
+        load: Load,
+        doors: Doors,
+        on_doubt: Callable[[str], None],
     ) -> None:
         self.internals = internals
         self.doubt: str | None = None
         self._load = load
+        self._doors = doors
         self._on_doubt = on_doubt
         self._loop = asyncio.get_running_loop()
         self._pace = Pace(REQUESTS_APART_SECONDS)
         self._last: dict[Place, Batch] = {}
         self._batches: set[Batch] = set()
+        self._doubted: set[Place] = set()
+        self._is_empty = asyncio.Event()
 
-    def partition_for(self, topic: str, key: bytes) -> int:
+    def place_of(self, topic: str, key: bytes) -> Place:
         """Return the partition that Kafka's default partitioner gives a key.
 
         Raises:  BrokerUnavailable while the topic is not known.
@@ -113,7 +68,13 @@ class BatchingProducer:
         partitions = self.internals.partitions(topic)
         if not partitions:
             raise BrokerUnavailable
-        return _hash(key) % partitions
+        return topic, _hash(key) % partitions
+
+    def takes(self, record: Pending) -> bool:
+        """Return whether the partition of a record may still be used."""
+        if not self._doubted:
+            return True
+        return self.place_of(record.topic, record.key) not in self._doubted
 
     def append(self, record: Pending) -> None:
         """Add a record to the batch that leaves next.
@@ -123,9 +84,11 @@ class BatchingProducer:
         if record.size > MAX_BATCH_BYTES - BATCH_OVERHEAD:
             # Refused by the broker it would cost the producer, and all that is behind it.
             raise RecordTooLarge
-        if self.doubt is not None:
+        place = self.place_of(record.topic, record.key)
+        if self.doubt is not None or place in self._doubted:
             raise BrokerUnavailable
-        place = (record.topic, self.partition_for(record.topic, record.key))
+        if not self._doors.admits(place, time.monotonic()):
+            raise BrokerUnavailable
         batch = self._last.get(place)
         if batch is None or not batch.add(record):
             self._enter(place).add(record)
@@ -135,42 +98,91 @@ class BatchingProducer:
         self.doubt = self.doubt or reason
         self.internals.stop_sending()
         for batch in list(self._batches):
-            self._fail(batch, OutcomeUnknown() if batch.has_left else BrokerUnavailable())
+            self._fail(batch, batch.give_up())
+
+    async def settle(self, seconds: float) -> None:
+        """Wait so long for the answers that are still to come; nothing may be added meanwhile."""
+        self._is_empty.clear()
+        if self._batches:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._is_empty.wait()
+            except TimeoutError:
+                pass
 
     def _enter(self, place: Place) -> Batch:
         linger = self._pace.wait(time.monotonic())
         batch = Batch(place, *self.internals.enter(*place, linger))
-        batch.deadline = self._loop.call_later(SEND_SECONDS, self._expire)
+        self.internals.ask_before_retry(batch.entry, partial(self._may_retry, batch))
+        batch.deadline = self._loop.call_later(SEND_SECONDS, self._expire, batch)
         batch.entry.future.add_done_callback(partial(self._settle, batch))
         self._last[place] = batch
         self._batches.add(batch)
         return batch
 
-    def _expire(self) -> None:
-        self._lose_trust(f"no answer from Kafka within {SEND_SECONDS} s")
+    def _may_retry(self, batch: Batch, failure: BaseException) -> bool:
+        """Take the failure of an attempt, and say whether there may be another one."""
+        batch.note(failure)
+        if batch not in self._batches:
+            return False
+        if not isinstance(failure, NotEnoughReplicasError):
+            return True
+        # One that an earlier attempt may have stored is asked for until its deadline: only an
+        # acknowledgement tells.
+        return self._doors.is_patient(batch.place, time.monotonic()) or batch.may_be_stored
+
+    def _expire(self, batch: Batch) -> None:
+        if not batch.has_left and self.internals.has_no_leader(*batch.place):
+            self._doors.shut(batch.place)
+            self._fail_behind(batch.place)
+            return
+        if batch.may_be_stored:
+            self._doors.time_out(batch.place)
+        self._lose_trust(batch.place, f"no answer from Kafka within {SEND_SECONDS} s")
 
     def _settle(self, batch: Batch, delivery: asyncio.Future[Any]) -> None:
         failure = delivery.exception()
         if failure is not None:
-            self._fail(batch, send_outcome(failure, batch.entry.retry_count))
-            self._lose_trust(repr(failure))
+            self._settle_failed(batch, failure)
         elif delivery.result() is None or delivery.result().offset < 0:
             # Stored before, says the broker, but it no longer knows where.
             self._fail(batch, OutcomeUnknown())
         elif self._finish(batch):
-            for offset, record in enumerate(batch.records, delivery.result().offset):
-                if not record.waiter.done():
-                    record.waiter.set_result((batch.place[1], offset))
+            self._doors.open(batch.place)
+            batch.tell_places(delivery.result().offset)
 
-    def _lose_trust(self, reason: str) -> None:
+    def _settle_failed(self, batch: Batch, failure: BaseException) -> None:
+        if batch not in self._batches:
+            return
+        is_refused = isinstance(failure, NotEnoughReplicasError) and not batch.may_be_stored
+        if is_refused:
+            # As if it had never left: the next one takes its numbers.
+            self.internals.take_back(*batch.place, len(batch.records))
+            self._fail(batch, BrokerUnavailable())
+            self._fail_behind(batch.place)
+        else:
+            self._fail(batch, batch.outcome(failure))
+            self._lose_trust(batch.place, repr(failure))
+
+    def _fail_behind(self, place: Place) -> None:
+        """Refuse what waits for a partition and has not left."""
+        for batch in [each for each in self._batches if each.place == place]:
+            if not batch.has_left:
+                self.internals.withdraw(batch.entry)
+                self._fail(batch, BrokerUnavailable())
+
+    def _lose_trust(self, place: Place, reason: str) -> None:
+        self._doubted.add(place)
+        self._fail_behind(place)
+        for batch in [each for each in self._batches if each.place == place]:
+            self._fail(batch, batch.give_up())
         if self.doubt is None:
-            self.give_up(reason)
-            self._on_doubt(reason)
+            self._on_doubt(f"{place[0]}-{place[1]}: {reason}")
 
     def _fail(self, batch: Batch, outcome: StreamingError) -> None:
         if self._finish(batch):
-            for record in batch.records:
-                record.fail(outcome)
+            self.internals.abandon(batch.entry)
+            batch.fail(outcome)
 
     def _finish(self, batch: Batch) -> bool:
         """Forget a batch; False if that was done before."""
@@ -182,6 +194,8 @@ class BatchingProducer:
         if batch.deadline is not None:
             batch.deadline.cancel()
         self._load.release(len(batch.records), batch.bytes)
+        if not self._batches:
+            self._is_empty.set()
         return True
 
 

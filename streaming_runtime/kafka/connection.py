@@ -61,7 +61,7 @@ async def connected(
     Raises:  BrokerUnavailable if that takes longer; ConfigurationInvalid for unusable topics.
     """
     deadline = time.monotonic() + within_seconds
-    topics = await ensure_topics(settings, within_seconds)
+    partitions = await ensure_topics(settings, within_seconds)
     producer = SupervisedProducer(
         lambda: clients.producer(settings), (settings.input_topic, settings.streams_topic)
     )
@@ -79,8 +79,8 @@ async def connected(
         vitals.start("the registry", registry.follow())
         await _read_whole(registry, deadline)
         incarnation = registry.incarnation
-        if topics.is_new or incarnation is None or incarnation.partitions != topics.partitions:
-            incarnation = await registry.announce(topics.partitions)
+        if incarnation is None or incarnation.partitions != partitions:
+            incarnation = await registry.announce(partitions, incarnation)
         yield Connected(
             settings=settings,
             producer=producer,

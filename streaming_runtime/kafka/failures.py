@@ -11,9 +11,7 @@ from streaming_runtime.core.errors import (
     StreamingError,
 )
 
-# What the broker refuses before it stores anything; specific before general. Whatever aiokafka
-# calls retriable (NotEnoughReplicas, a leader that moved) is not here: an idempotent batch is sent
-# again until our deadline, and what has left by then is unknown.
+# What the broker refuses before it stores anything; specific before general.
 REFUSALS: dict[type[BaseException], type[StreamingError]] = {
     kafka.MessageSizeTooLargeError: RecordTooLarge,
     kafka.RecordListTooLargeError: RecordTooLarge,
@@ -22,10 +20,14 @@ REFUSALS: dict[type[BaseException], type[StreamingError]] = {
     kafka.InvalidTopicError: BrokerUnavailable,
     # A clock that is an hour ahead of the broker's.
     kafka.InvalidTimestampError: BrokerUnavailable,
-    # Ours, not the broker's: it had no leader for so long that the batch was never sent.
-    kafka.NotLeaderForPartitionError: BrokerUnavailable,
-    kafka.LeaderNotAvailableError: BrokerUnavailable,
+    # Checked before it appends; NotEnoughReplicasAfterAppend is another one, and unknown.
+    kafka.NotEnoughReplicasError: BrokerUnavailable,
+    # Ours, not the broker's: there was no connection to send it on.
+    kafka.NodeNotReadyError: BrokerUnavailable,
 }
+# NotLeaderForPartition is not here: a leader that lost its office while it waited for replicas
+# says the same of what it has appended.
+CERTAIN: tuple[type[BaseException], ...] = tuple(REFUSALS)
 
 # Reading has no half-done outcome: whatever fails, nothing was changed.
 READ_FAILURES: dict[type[BaseException], type[StreamingError]] = {
@@ -37,16 +39,19 @@ READ_FAILURES: dict[type[BaseException], type[StreamingError]] = {
 READ_FAULTS: tuple[type[BaseException], ...] = tuple(READ_FAILURES)
 
 
-def send_outcome(failure: BaseException, attempts: int) -> StreamingError:
-    """Say what became of a batch that failed after having left ``attempts`` times.
+def is_certain(failure: BaseException) -> bool:
+    """Return whether an attempt that ended so has stored nothing."""
+    return isinstance(failure, CERTAIN)
 
-    Only the first attempt's refusal is certain: an earlier one, of which no answer came, may have
-    been stored. A batch that never left is certainly not stored, whatever the failure.
+
+def send_outcome(failure: BaseException, open_attempts: int) -> StreamingError:
+    """Say what became of a batch that failed, of whose attempts so many may have stored it.
+
+    A batch that never left, or was refused each time, is certainly not stored.
     """
-    if attempts == 0:
-        return BrokerUnavailable()
-    if attempts == 1:
-        for theirs, ours in REFUSALS.items():
-            if isinstance(failure, theirs):
-                return ours()
-    return OutcomeUnknown()
+    if open_attempts:
+        return OutcomeUnknown()
+    for theirs, ours in REFUSALS.items():
+        if isinstance(failure, theirs):
+            return ours()
+    return BrokerUnavailable()

@@ -26,6 +26,10 @@ log = logging.getLogger("millrace.kafka.idempotency")
 RETRY_SECONDS = 0.5
 # Releases that wait to be written; without one a key is free 5 s later.
 MAX_RELEASES = 10_000
+UNREADABLE = (
+    "Kafka gives no access to the Idempotency-Keys now, so nothing was stored; "
+    "without a key it may be"
+)
 OFFSETS = msgspec.json.Decoder(tuple[int | None, ...])
 
 
@@ -74,6 +78,7 @@ class KafkaClaims:
         self._releases: asyncio.Queue[tuple[bytes, Released]] = asyncio.Queue(MAX_RELEASES)
         self._is_wanted = asyncio.Event()
         self._has_caught_up = asyncio.Event()
+        self._is_unreadable = False
 
     def begin(self) -> None:
         """Read the topic from now on, so that the first look for a key need not wait."""
@@ -142,6 +147,8 @@ class KafkaClaims:
 
     async def _caught_up(self) -> ClaimIndex:
         self.begin()
+        if self._is_unreadable:
+            raise BrokerUnavailable(UNREADABLE)
         await self._has_caught_up.wait()
         if self._index is None:
             raise BrokerUnavailable("This process is ending")
@@ -152,9 +159,11 @@ class KafkaClaims:
             try:
                 await self._follower.catch_up()
             except BrokerUnavailable as exc:
+                self._is_unreadable = True
                 log.warning("the keys cannot be read", extra={"reason": str(exc)})
                 await asyncio.sleep(RETRY_SECONDS)
             else:
+                self._is_unreadable = False
                 self._has_caught_up.set()
                 return
 

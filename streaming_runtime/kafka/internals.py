@@ -7,6 +7,7 @@ has left, and close whatever the brokers do. The version is pinned, and a test p
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from traceback import walk_tb
 from typing import Any
@@ -14,9 +15,14 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.producer.sender import SendProduceReqHandler
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streaming_runtime.kafka.clients import STOP_SECONDS
+
+# aiokafka's own expiry gives out sequence numbers for what it never sends. Ours comes first.
+NEVER_SECONDS = 3600.0
+FRESH_SECONDS = 3.0
 
 
 class ProducerInternals:
@@ -25,7 +31,8 @@ class ProducerInternals:
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self.producer = producer
         self._requests: set[asyncio.Task[None]] = set()
-        self._track(producer._sender)
+        producer._message_accumulator._batch_ttl = NEVER_SECONDS
+        self._take_over(producer._sender)
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has, 0 while that is not known."""
@@ -43,6 +50,37 @@ class ProducerInternals:
         entry = entered(builder, TopicPartition(topic, partition))
         entry._linger_time = linger_seconds
         return builder, entry
+
+    def ask_before_retry(self, entry: Any, may_retry: Callable[[BaseException], bool]) -> None:
+        """Have each failure of an attempt told, and the batch sent again only if that says so."""
+        entry.may_retry = may_retry
+
+    def abandon(self, entry: Any) -> None:
+        """Have a batch not sent again, whatever becomes of the attempt under way."""
+        entry.is_abandoned = True
+
+    def withdraw(self, entry: Any) -> None:
+        """Take back a batch that has not left: it never will, and used no sequence numbers."""
+        waiting = self.producer._message_accumulator._batches
+        if entry in waiting.get(entry.tp, ()):
+            waiting[entry.tp].remove(entry)
+            if not waiting[entry.tp]:
+                del waiting[entry.tp]
+
+    def take_back(self, topic: str, partition: int, records: int) -> None:
+        """Give the sequence numbers of the last batch of a partition to the next one.
+
+        Only for a batch that was refused and will never be sent again; none behind it has left.
+        """
+        numbers = self.producer._txn_manager
+        numbers.increment_sequence_number(TopicPartition(topic, partition), -records)
+
+    def has_no_leader(self, topic: str, partition: int) -> bool:
+        """Return whether the cluster has just said that nobody leads a partition."""
+        cluster = self.producer.client.cluster
+        age_seconds = time.time() - cluster._last_successful_refresh_ms / 1000
+        leader = cluster.leader_for_partition(TopicPartition(topic, partition))
+        return bool(leader == -1 and age_seconds < FRESH_SECONDS)
 
     def stop_sending(self) -> None:
         """Let nothing more leave: what is under way is, what waits never goes."""
@@ -73,20 +111,51 @@ class ProducerInternals:
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
         await _close_client(self.producer.client)
 
-    def _track(self, sender: Any) -> None:
-        """Note the tasks of requests under way: nobody else can cancel one that hangs."""
-        send: Callable[..., Awaitable[None]] = sender._send_produce_req
+    def _take_over(self, sender: Any) -> None:
+        """Send requests as aiokafka does, but ask before a retry, and note the tasks under way.
 
-        async def tracked(node_id: Any, batches: Any) -> None:
+        Nobody else can cancel one that hangs.
+
+        Source:  aiokafka 0.14, Sender._send_produce_req.
+        """
+
+        async def send(node_id: Any, batches: Any) -> None:
             task = asyncio.current_task()
             assert task is not None
             self._requests.add(task)
             try:
-                await send(node_id, batches)
+                await _Request(sender, _wanted(batches)).do(node_id)
             finally:
                 self._requests.discard(task)
+            sender._in_flight.remove(node_id)
+            for partition in batches:
+                sender._muted_partitions.remove(partition)
 
-        sender._send_produce_req = tracked
+        sender._send_produce_req = send
+
+
+class _Request(SendProduceReqHandler):  # type: ignore[misc]  # aiokafka has no types
+    """A produce request whose batches are sent again only if their owner says so."""
+
+    async def do(self, node_id: Any) -> None:
+        if self._batches:
+            await super().do(node_id)
+
+    def _can_retry(self, error: BaseException, batch: Any) -> bool:
+        can_retry = bool(super()._can_retry(error, batch))
+        may_retry: Callable[[BaseException], bool] = getattr(batch, "may_retry", lambda _: True)
+        return may_retry(error) and can_retry
+
+
+def _wanted(batches: Any) -> Any:
+    """Return the batches of a request that somebody still waits for; fail the others."""
+    wanted = {}
+    for partition, batch in batches.items():
+        if getattr(batch, "is_abandoned", False):
+            batch.failure(exception=KafkaError("nobody waits for it any longer"))
+        else:
+            wanted[partition] = batch
+    return wanted
 
 
 async def start(client: Any) -> None:

@@ -6,16 +6,18 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from streaming_runtime.core.errors import BrokerUnavailable, StreamingError
 from streaming_runtime.kafka.backlog import Backlog
-from streaming_runtime.kafka.batches import BatchingProducer, Headers, Pending
+from streaming_runtime.kafka.batch import Headers, Pending
+from streaming_runtime.kafka.batches import BatchingProducer
 from streaming_runtime.kafka.clients import SEND_SECONDS, START_SECONDS, STOP_SECONDS
+from streaming_runtime.kafka.doors import Doors
 from streaming_runtime.kafka.internals import ProducerInternals, start
 from streaming_runtime.kafka.load import Load
 
@@ -31,6 +33,8 @@ MAX_RETRY_SECONDS = 1.0
 # with new ones: managed brokers allow a few connections a second.
 SHORT_LIFE_SECONDS = 5.0
 PAUSE_SECONDS = 0.5
+# A producer that another one follows keeps what is under way for so long.
+SETTLE_SECONDS = 0.5
 
 
 class Stored(NamedTuple):
@@ -45,6 +49,9 @@ class SupervisedProducer:
 
     Three outcomes for a send: stored; certainly not stored (BrokerUnavailable, Overloaded,
     RecordTooLarge); unknown (OutcomeUnknown). Each comes within SEND_SECONDS, whatever Kafka does.
+
+    One that is in doubt for some partitions serves the others until the next one has started: a
+    broker that stands still costs only the partitions that it leads.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class SupervisedProducer:
         self._topics = topics
         self._load = load or Load()
         self._backlog = Backlog(self._load)
+        self._doors = Doors()
         self._current: BatchingProducer | None = None
         self._is_current = asyncio.Event()
         self._is_doubted = asyncio.Event()
@@ -61,7 +69,7 @@ class SupervisedProducer:
 
     @property
     def is_ready(self) -> bool:
-        return self._current is not None
+        return self._current is not None and not self._is_doubted.is_set()
 
     async def supervise(self) -> None:
         """Keep a producer alive until cancelled; raises only on a fault of ours."""
@@ -87,10 +95,7 @@ class SupervisedProducer:
         self._load.take(size)
         waiter: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
         record = Pending(topic, key, value, headers, size, waiter)
-        if self._current is None:
-            self._backlog.add(record)
-        else:
-            self._hand_over(record)
+        self._pass_on(record)
         return Stored(*await waiter)
 
     async def partition_for(self, topic: str, key: bytes) -> int:
@@ -104,12 +109,15 @@ class SupervisedProducer:
                     await self._is_current.wait()
         except TimeoutError:
             raise BrokerUnavailable from None
-        return self._current.partition_for(topic, key)
+        return self._current.place_of(topic, key)[1]
 
-    def _hand_over(self, record: Pending) -> None:
-        assert self._current is not None
+    def _pass_on(self, record: Pending) -> None:
+        """Give a record to the producer, or have it wait for the next one."""
         try:
-            self._current.append(record)
+            if self._current is None or not self._current.takes(record):
+                self._backlog.add(record)
+            else:
+                self._current.append(record)
         except StreamingError as refusal:
             self._load.release(1, record.size)
             record.fail(refusal)
@@ -126,6 +134,8 @@ class SupervisedProducer:
                     for topic in self._topics:
                         await internals.producer.partitions_for(topic)
             except (KafkaError, TimeoutError, OSError) as exc:
+                # Then the one in doubt has nobody to talk to either.
+                self._retire("no other producer can be started")
                 await internals.hard_close()
                 log.warning("Kafka cannot be written to", extra={"reason": repr(exc)})
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
@@ -137,11 +147,14 @@ class SupervisedProducer:
                 return internals
 
     def _use(self, internals: ProducerInternals) -> None:
+        earlier = self._current
         self._is_doubted.clear()
-        self._current = BatchingProducer(internals, self._load, self._on_doubt)
+        self._current = BatchingProducer(internals, self._load, self._doors, self._on_doubt)
         # In the same turn, so that nobody who comes now enters before those in line.
-        self._backlog.move_to(self._hand_over)
+        self._backlog.move_to(self._pass_on)
         self._is_current.set()
+        if earlier is not None:
+            self._close_later(self._hand_on(earlier))
 
     async def _until_doubted(self) -> None:
         if self._current is None:
@@ -151,28 +164,37 @@ class SupervisedProducer:
         try:
             await asyncio.wait({doubted, dying}, return_when=asyncio.FIRST_COMPLETED)
             if not doubted.done():
-                self._replace(dying.result())
+                self._on_doubt(dying.result())
+                self._retire(dying.result())
         finally:
             doubted.cancel()
             dying.cancel()
 
     def _on_doubt(self, reason: str) -> None:
+        if not self._is_doubted.is_set():
+            log.warning("a producer is replaced", extra={"reason": reason})
         self._is_doubted.set()
-        # At once, and not when the supervisor's turn comes: who sends next waits for the next one.
-        self._replace(reason)
-
-    def _replace(self, reason: str) -> None:
-        log.warning("a producer is replaced", extra={"reason": reason})
-        self._retire(reason)
 
     def _retire(self, reason: str) -> None:
+        """Give up what cannot be trusted, at once: who sends next waits for the next one."""
         self._is_current.clear()
         retired, self._current = self._current, None
         if retired is not None:
             retired.give_up(reason)
-            closing = asyncio.ensure_future(retired.internals.hard_close())
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+            self._close_later(retired.internals.hard_close())
+
+    async def _hand_on(self, earlier: BatchingProducer) -> None:
+        """End a producer that has been followed by another one, its answers first."""
+        try:
+            await earlier.settle(SETTLE_SECONDS)
+        finally:
+            earlier.give_up("followed by another one")
+            await earlier.internals.hard_close()
+
+    def _close_later(self, close: Coroutine[Any, Any, None]) -> None:
+        closing = asyncio.ensure_future(close)
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
 
 def _size(key: bytes, value: bytes | None, headers: Headers) -> int:

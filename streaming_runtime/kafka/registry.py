@@ -89,15 +89,15 @@ class KafkaRegistry:
         """
         return self._overdue.due(now_ms)
 
-    async def announce(self, partitions: int) -> Incarnation:
-        """Tell every process that the topics have been made anew, unless somebody just has.
+    async def announce(self, partitions: int, replaced: Incarnation | None) -> Incarnation:
+        """Tell every process that the topics are made anew, unless somebody just has.
 
-        Shape:   the incarnation that counts: ours, or the one that came first in the log.
+        Shape:   ``replaced`` is the incarnation that counted when they were seen to be missing;
+                 returns the one that counts: ours, or the one that came first in the log.
         Raises:  BrokerUnavailable; OutcomeUnknown.
         """
-        known = self._incarnation
         ours = Incarnation(new_incarnation(), partitions)
-        await self._write(*announcement(ours, known.id if known else None))
+        await self._write(*announcement(ours, replaced.id if replaced else None))
         if self._incarnation is None:
             raise OutcomeUnknown("The incarnation was written but cannot be read back")
         return self._incarnation

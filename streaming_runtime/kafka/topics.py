@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka import errors as kafka
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid
+from streaming_runtime.core.idempotency import KEPT_MS
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
+from streaming_runtime.kafka.incarnations import registry_alone
 from streaming_runtime.kafka.internals import close_admin, describe, start
 
 log = logging.getLogger("millrace.kafka.topics")
@@ -24,11 +26,16 @@ DAY_MS = 86_400_000
 # Longer than any promise of resuming (24 h), so that a weekend does not cost a reader its place.
 RETENTION_DAYS = 7
 DEAD_LETTER_DAYS = 30
+# Kept until no replica needs them, and not much longer: a starting process reads them all.
+KEYS_RETENTION_MS = KEPT_MS + 3_600_000
+KEYS_SEGMENT_MS = 3_600_000
 # What a starting process reads is one segment, never compacted, and little more.
 REGISTRY_SEGMENT_BYTES = 16 << 20
 FIRST_RETRY_SECONDS = 0.1
 MAX_RETRY_SECONDS = 2.0
 SETTLE_SECONDS = 0.05
+# Whoever has announced new topics makes them at once.
+MAKING_SECONDS = 1.0
 
 FORBIDDEN = (kafka.TopicAuthorizationFailedError, kafka.ClusterAuthorizationFailedError)
 # Not a matter of waiting: somebody has to allow or to change something.
@@ -41,18 +48,12 @@ HOPELESS = (
 )
 
 
-class Topics(NamedTuple):
-    """What stands in the cluster now: the partitions of input and results, and what we made."""
+async def ensure_topics(settings: KafkaSettings, within_seconds: float = 30.0) -> int:
+    """Create the topics that are missing, and return how many partitions input and results have.
 
-    partitions: int
-    is_new: bool
-
-
-async def ensure_topics(settings: KafkaSettings, within_seconds: float = 30.0) -> Topics:
-    """Create the topics that are missing.
-
-    Shape:   input and results always have one count; an existing one decides over the setting.
-             ``is_new`` tells that input or results was made by this call: a new incarnation.
+    Shape:   both always have one count; an existing one decides over the setting. What is made of
+             them is announced before as a new incarnation: however a process ends meanwhile,
+             nobody ever takes new topics for the old ones.
     Raises:  BrokerUnavailable if the cluster cannot be asked in time; ConfigurationInvalid if
              what stands there cannot be used, or what is missing may not be made.
     """
@@ -65,9 +66,10 @@ class _Setup:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._pair = {settings.input_topic, settings.results_topic}
-        self._is_new = False
+        self._is_announced = False
+        self._given_up: set[str] = set()
 
-    async def run(self, deadline: float) -> Topics:
+    async def run(self, deadline: float) -> int:
         delay = FIRST_RETRY_SECONDS
         while True:
             try:
@@ -79,7 +81,7 @@ class _Setup:
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, MAX_RETRY_SECONDS)
 
-    async def _try(self, deadline: float) -> Topics:
+    async def _try(self, deadline: float) -> int:
         admin = clients.admin(self._settings)
         seconds = min(clients.START_SECONDS, max(0.1, deadline - time.monotonic()))
         try:
@@ -89,7 +91,7 @@ class _Setup:
         finally:
             await close_admin(admin)
 
-    async def _ensure(self, admin: AIOKafkaAdminClient) -> Topics:
+    async def _ensure(self, admin: AIOKafkaAdminClient) -> int:
         names = [topic.name for topic in _wanted(self._settings, 1, 1)]
         while True:
             cluster = await describe(admin, names)
@@ -97,14 +99,37 @@ class _Setup:
             count = self._count({name: len(t["partitions"]) for name, t in standing.items()})
             replicas = min(MAX_REPLICAS, len(cluster["brokers"]))
             wanted = _wanted(self._settings, count, replicas)
-            missing = [topic for topic in wanted if topic.name not in standing]
+            there = standing.keys() | self._given_up
+            missing = [topic for topic in wanted if topic.name not in there]
             if not missing:
                 await self._check_compaction(admin)
-                return Topics(count, self._is_new)
+                return count
             self._refuse_too_few(replicas)
-            await self._create(admin, missing)
+            # Input and results come last: the registry must be there to tell of them.
+            first = [topic for topic in missing if topic.name not in self._pair]
+            if not first and not self._is_announced:
+                await self._announce(admin, count)
+            else:
+                await self._create(admin, first or missing)
             # What another process made meanwhile counts as it stands, so all is looked at again.
             await asyncio.sleep(SETTLE_SECONDS)
+
+    async def _announce(self, admin: AIOKafkaAdminClient, count: int) -> None:
+        """Tell of a new incarnation, unless another process is just making its topics."""
+        async with registry_alone(self._settings) as registry:
+            known = registry.incarnation
+            if known is None or not await self._are_being_made(admin):
+                await registry.announce(count, known)
+        self._is_announced = True
+
+    async def _are_being_made(self, admin: AIOKafkaAdminClient) -> bool:
+        deadline = time.monotonic() + MAKING_SECONDS
+        while time.monotonic() < deadline:
+            cluster = await describe(admin, sorted(self._pair))
+            if not any(topic["error_code"] for topic in cluster["topics"]):
+                return True
+            await asyncio.sleep(SETTLE_SECONDS)
+        return False
 
     def _count(self, standing: dict[str, int]) -> int:
         settings = self._settings
@@ -133,18 +158,17 @@ class _Setup:
             raise kafka.BrokerNotAvailableError(f"{brokers} of {expected} brokers are there")
 
     async def _create(self, admin: AIOKafkaAdminClient, missing: list[NewTopic]) -> None:
-        ours = {topic.name for topic in missing} & self._pair
-        try:
-            answer = await admin.create_topics(missing)
-        except BaseException:
-            # They may be there: better one incarnation too many than an old one over new logs.
-            self._is_new = self._is_new or bool(ours)
-            raise
+        answer = await admin.create_topics(missing)
         for name, code, *words in answer.topic_errors:
             error = kafka.for_code(code)
             if error is kafka.NoError:
                 log.info("a topic was made", extra={"topic": name})
-                self._is_new = self._is_new or name in ours
+            elif issubclass(error, HOPELESS) and name == self._settings.idempotency_topic:
+                self._given_up.add(name)
+                log.error(
+                    "sends with an Idempotency-Key will be refused",
+                    extra={"reason": _refusal(name, error, words)},
+                )
             elif issubclass(error, HOPELESS):
                 raise ConfigurationInvalid(_refusal(name, error, words))
             elif error is not kafka.TopicAlreadyExistsError:
@@ -181,10 +205,18 @@ def _wanted(settings: KafkaSettings, count: int, replicas: int) -> list[NewTopic
         "segment.bytes": str(REGISTRY_SEGMENT_BYTES),
         "min.cleanable.dirty.ratio": "0.2",
     }
+    keys = durable | {
+        "retention.ms": str(KEYS_RETENTION_MS),
+        "segment.ms": str(KEYS_SEGMENT_MS),
+        # The age of a claim is told by Kafka's clock, not by that of whoever made it.
+        "message.timestamp.type": "LogAppendTime",
+    }
     return [
         NewTopic(settings.input_topic, count, replicas, topic_configs=log_of_days),
         NewTopic(settings.results_topic, count, replicas, topic_configs=log_of_days),
         NewTopic(settings.dead_letter_topic, 1, replicas, topic_configs=dead_letters),
+        # One partition: every replica reads all of it, and its order is the order of all claims.
+        NewTopic(settings.idempotency_topic, 1, replicas, topic_configs=keys),
         # One partition: its order is the order of all starts, and one offset tells who is current.
         NewTopic(settings.streams_topic, 1, replicas, topic_configs=compacted),
     ]

@@ -136,6 +136,8 @@ class WebSocketProtocol(Portioned, WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def _refuse(self) -> None:
+        if self.transport.is_closing():
+            return
         refusal = InvalidParameter("This is not a valid WebSocket handshake")
         self.transport.write(self.server_state.refusals.answer(refusal, "GET"))
         self.transport.close()

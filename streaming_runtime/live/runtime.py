@@ -13,6 +13,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from streaming_runtime.core.cursor import CursorSeal
+from streaming_runtime.core.idempotency import KeyedSending
 from streaming_runtime.core.limits import TenantLimits
 from streaming_runtime.core.ports import ProcessorCatalog
 from streaming_runtime.core.reading import Readings
@@ -29,6 +30,7 @@ from streaming_runtime.http.gate import Gate
 from streaming_runtime.http.services import Services
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.connection import Connected, connected
+from streaming_runtime.kafka.idempotency_parts import idempotency_over
 from streaming_runtime.live import asyncapi, health, pages
 from streaming_runtime.live.arrivals import Arrivals
 from streaming_runtime.live.connections import Connections
@@ -111,6 +113,10 @@ def _services(
     metrics: LiveMetrics,
 ) -> Services:
     limits = settings.limits
+    sending = Sending(kafka.sink, kafka.registry, now_ms)
+    claims, input_log = idempotency_over(kafka, now_ms)
+    # So that a key's first look-up after a start need not wait for a day of them.
+    claims.begin()
     gate = Gate(
         ConfiguredKeys(settings.credentials.keys),
         TenantLimits(limits.per_second, limits.burst, limits.readers, time.monotonic),
@@ -125,7 +131,8 @@ def _services(
             settings.default_processor,
             now_ms,
         ),
-        sending=Sending(kafka.sink, kafka.registry, now_ms),
+        sending=sending,
+        keyed=KeyedSending(sending, claims, input_log),
         readings=readings,
         event_streams=EndlessStreams(readings, gate, arrivals, connections, metrics.delivered),
         is_streaming=True,

@@ -37,8 +37,8 @@ class Owner(Carrier, Protocol):
 class Subscription:
     """A reader of one stream; implements core.ports.Feed.
 
-    It is live (carried by its partition, which offers it each result), behind (carried by a sweep,
-    or waiting for one), or parked (behind, with a full queue: nothing is offered until it is taken).
+    It is live (carried by its partition, which offers it each result), behind (carried by a sweep
+    or waiting for one), or parked (behind, its queue full: it gets nothing until that is taken).
     """
 
     __slots__ = (

@@ -24,8 +24,8 @@ CONCURRENT_SWEEPS = 4
 FETCH_SECONDS = 0.5
 RETRY_SECONDS = 0.25
 # Between two turns everybody else runs: live results, and the readers whose queues were filled.
-TURN_ENTRIES = 500
-TURN_OFFERS = 500
+TURN_ENTRIES = 200
+TURN_OFFERS = 100
 # A reader that is not slow takes its full queue at once: to wait for that, once in a turn, costs
 # less than another pass over the log.
 PATIENCE_SECONDS = 0.02

@@ -21,6 +21,7 @@ from streaming_runtime.processing.pipeline import Parts, Pipeline
 from streaming_runtime.processing.runner import Runner
 from streaming_runtime.processing.state_folder import StateFolder
 from streaming_runtime.processing.stopping import Stop
+from streaming_runtime.processing.time_limit import TimeLimit
 from streaming_runtime.processing.topics import TopicsMissing, await_topics
 from streaming_runtime.processing.watchdog import Watchdog
 
@@ -60,14 +61,16 @@ def _process(environ: Mapping[str, str], stop: Stop) -> bool:
         topics = await_topics(admin, kafka, stop)
         if topics is None:
             return None
-        handling = Handling(Destinations.of(kafka, topics), Catalog(), _now_ms)
+        handling = Handling(Destinations.of(kafka, topics), Catalog(), _now_ms, limit)
         return Pipeline(kafka, processing, handling, parts, topics)
 
-    watchdog = Watchdog(stop)
+    watchdog, limit = Watchdog(stop), TimeLimit()
     watchdog.start()
+    limit.start()
     try:
         return Runner(make, stop, watchdog, tally, parts.state.clear).run()
     finally:
+        limit.close()
         watchdog.close()
 
 

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from streaming_runtime.core.model import STREAM_ID
@@ -18,6 +19,7 @@ from streaming_runtime.processing.processes import Processes
 from streaming_runtime.processing.processor import Output, Rejected, Unprocessable
 from streaming_runtime.processing.records import InputRecord, OutputRecord
 from streaming_runtime.processing.results import Results, problem
+from streaming_runtime.processing.time_limit import TookTooLong
 from streaming_runtime.processing.topics import Topics
 
 log = logging.getLogger("millrace.processing.handling")
@@ -31,6 +33,7 @@ MAX_PARTS = 9_999  # A source has four digits for them.
 RESULT_ENVELOPE_BYTES = 1_024
 STREAM_KEY = re.compile(STREAM_ID.pattern.encode())
 END = b"null"
+TOO_SLOW = "The processor takes too long for this record"
 NOBODY = "The key is not a stream id, so nobody waits for a result"
 
 Headers = Mapping[str, bytes | None]
@@ -77,10 +80,12 @@ class Handling:
         destinations: Destinations,
         catalog: Catalog,
         now_ms: Callable[[], int],
+        limit: AbstractContextManager[object] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._to = destinations
         self._now_ms = now_ms
+        self._limit = limit or nullcontext()
         self._pause = pause
         self._processes = Processes(catalog)
         self._results = Results(destinations.results, now_ms)
@@ -114,7 +119,10 @@ class Handling:
         attempt = 1
         while True:
             try:
-                return self._processed(record, headers)
+                with self._limit:
+                    return self._processed(record, headers)
+            except TookTooLong:
+                return Failure(TOO_SLOW, TOO_SLOW, attempt)
             except Unprocessable as exc:
                 failure = Failure(str(exc), str(exc), attempt)
                 pause = 0.0

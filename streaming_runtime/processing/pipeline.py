@@ -189,6 +189,8 @@ class Pipeline(Application):
             self._open.end(inputs)
         super()._on_assign(consumer, topic_partitions)
         committed = consumer.committed(inputs, timeout=COMMITTED_SECONDS)
+        if self.config.exactly_once and inputs:
+            self._open.claim(consumer, committed)
         self._lag.assigned({tp.partition: tp.offset for tp in committed})
 
     def _on_revoke(self, consumer: Any, topic_partitions: list[TopicPartition]) -> None:

@@ -53,6 +53,8 @@ class OpenTransactions:
         self._settings = settings
         self._admin = admin
         self._owner = owner
+        # What fails is raised here; librdkafka's own lines would stand in the log as they are.
+        self._quiet = {**clients.connection(settings), "log_level": clients.SILENT}
 
     def end(self, partitions: list[TopicPartition]) -> None:
         """End those of the last owners of these partitions that are dead; log what fails."""
@@ -68,11 +70,25 @@ class OpenTransactions:
                 extra={"reason": repr(exc)},
             )
 
+    def claim(self, consumer: Any, committed: Iterable[TopicPartition]) -> None:
+        """Name this run in the committed offsets, which stay what they are, before it begins work.
+
+        So the next owner knows whose transaction to end, even if this one never comes to commit.
+        """
+        try:
+            named = [
+                TopicPartition(p.topic, p.partition, _start(consumer, p), metadata=self._owner)
+                for p in committed
+            ]
+            consumer.commit(offsets=named, asynchronous=False)
+        except KafkaException as exc:
+            log.warning("the partitions could not be claimed", extra={"reason": repr(exc)})
+
     def _owners(self, partitions: list[TopicPartition]) -> set[str]:
         # Not the group's own consumer: it would wait until the very transactions are over.
         consumer = Consumer(
             {
-                **clients.connection(self._settings),
+                **self._quiet,
                 "group.id": clients.group(self._settings),
                 "isolation.level": "read_uncommitted",
             }
@@ -91,9 +107,17 @@ class OpenTransactions:
         return {member.client_id for member in future.result(2 * ASK_SECONDS).members}
 
     def _end(self, owner: str) -> None:
-        producer = Producer({**clients.connection(self._settings), "transactional.id": owner})
+        producer = Producer({**self._quiet, "transactional.id": owner})
         producer.init_transactions(END_SECONDS)
         log.info("ended what a dead process may have left open", extra={"owner": owner})
+
+
+def _start(consumer: Any, committed: TopicPartition) -> int:
+    """Return where processing goes on: at the earliest if nothing was committed."""
+    offset: int = committed.offset
+    if offset < 0:
+        offset, _ = consumer.get_watermark_offsets(committed, timeout=ASK_SECONDS)
+    return offset
 
 
 def input_partitions(topic: str, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     f"{LIBRARY}.http": {f"{LIBRARY}.core"},
     f"{LIBRARY}.console": {f"{LIBRARY}.core"},
     f"{LIBRARY}.processing": {f"{LIBRARY}.core"},
+    f"{LIBRARY}.dead_letters": {f"{LIBRARY}.core", f"{LIBRARY}.kafka"},
     f"{LIBRARY}.live": {f"{LIBRARY}.{name}" for name in ("core", "kafka", "http", "console")},
     "functions": {f"{LIBRARY}.{name}" for name in ("core", "kafka", "http", "aws")},
 }

@@ -100,6 +100,11 @@ class RunningCluster:
         """Return who has a partition now."""
         return (await self._ask(lambda admin: _places(admin, [topic])))[topic, partition]
 
+    async def topics(self) -> dict[str, Place]:
+        """Return the first partition of every topic, Kafka's own among them."""
+        places = await self._ask(lambda admin: _places(admin, None))
+        return {topic: place for (topic, partition), place in places.items() if partition == 0}
+
     async def leader(self, topic: str, partition: int) -> int:
         """Return the leader of a partition, waiting until it has one."""
         place = await self._until(

@@ -6,7 +6,29 @@ from importlib import import_module
 
 from .case import Case, cases_of
 
-CHAPTERS = ("start",)
+CHAPTERS = (
+    "start",
+    "send",
+    "arrays",
+    "lines",
+    "events",
+    "result_lines",
+    "pages",
+    "positions",
+    "sockets",
+    "cursors",
+    "gaps",
+    "ending",
+    "streams",
+    "refusals",
+    "limits",
+    "idempotency",
+    "tickets",
+    "health",
+    "browsers",
+    "requests",
+    "resuming",
+)
 
 
 def all_cases() -> list[Case]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from .case import Case
-from .client.api import Api
+from .client.api import Api, Common
 from .target import NotThere, Target
 
 AT_ONCE = 8
@@ -76,10 +76,13 @@ class Run:
 
     async def _all(self) -> None:
         async with self._opened() as target, _client() as http:
-            gate = asyncio.Semaphore(AT_ONCE)
+            gate, common = asyncio.Semaphore(AT_ONCE), Common()
             # Those that wait first: they are over when the others are.
             ordered = sorted(self._cases, key=lambda case: not case.mostly_waits)
-            await asyncio.gather(*(self._one(case, Api(target, http), gate) for case in ordered))
+            apis = [Api(target, http, common=common) for _ in ordered]
+            await asyncio.gather(
+                *(self._one(*each, gate) for each in zip(ordered, apis, strict=True))
+            )
 
     async def _one(self, case: Case, api: Api, gate: asyncio.Semaphore) -> None:
         async with nullcontext() if case.mostly_waits else gate:

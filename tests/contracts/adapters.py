@@ -100,8 +100,8 @@ class KafkaLog:
     def __init__(self, log: ResultsLog, writer: ResultsWriter, settings: KafkaSettings) -> None:
         self.log = log
         self.partition = writer.partition
+        self.settings = settings
         self._writer = writer
-        self._settings = settings
 
     async def write(
         self, stream: Stream, source: int, *, part: int | None = None, kind: Kind = "result"
@@ -113,13 +113,13 @@ class KafkaLog:
     ) -> None:
         """Append results as an exactly-once engine does, and end with one or the other marker."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.broker,
-            transactional_id=f"{self._settings.topic_prefix}{new_stream_id()}",
+            bootstrap_servers=self.settings.broker,
+            transactional_id=f"{self.settings.topic_prefix}{new_stream_id()}",
         )
         await producer.start()
         try:
             await producer.begin_transaction()
-            writer = ResultsWriter(self._settings, producer, self.partition)
+            writer = ResultsWriter(self.settings, producer, self.partition)
             for source in sources:
                 await writer.result(stream, b'{"n":%d}' % source, source)
             if is_committed:
@@ -130,8 +130,8 @@ class KafkaLog:
             await producer.stop()
 
     async def forget_before(self, offset: int) -> None:
-        place = TopicPartition(self._settings.results_topic, self.partition)
-        admin = clients.admin(self._settings)
+        place = TopicPartition(self.settings.results_topic, self.partition)
+        admin = clients.admin(self.settings)
         await admin.start()
         try:
             await admin.delete_records({place: RecordsToDelete(before_offset=offset)})

@@ -18,6 +18,7 @@ from functions.send.routes import router as send
 from functions.start.routes import router as start
 from functions.streams.routes import router as streams
 from streaming_runtime.core.cursor import CursorSeal
+from streaming_runtime.core.idempotency import KeyedSending
 from streaming_runtime.core.limits import TenantLimits
 from streaming_runtime.core.reading import Readings
 from streaming_runtime.core.results import ResultEncoder
@@ -34,6 +35,7 @@ from streaming_runtime.http.services import Services
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.connection import Connected, connected
 from streaming_runtime.kafka.direct_results import DirectResults
+from streaming_runtime.kafka.idempotency_parts import IdempotencyParts, idempotency_over
 from streaming_runtime.processing.catalog import Catalog
 from tests.functions.engine import Engine
 
@@ -73,13 +75,19 @@ def used_up_after_one() -> TenantLimits:
 
 
 def services(
-    kafka: Connected, log: DirectResults, tenant_limits: TenantLimits, is_streaming: bool
+    kafka: Connected,
+    keys: IdempotencyParts,
+    log: DirectResults,
+    tenant_limits: TenantLimits,
+    is_streaming: bool,
 ) -> Services:
     readings = Readings(log, SEAL)
+    sending = Sending(kafka.sink, kafka.registry, now_ms)
     return Services(
         gate=Gate(ConfiguredKeys(KEYS), tenant_limits),
         streams=Streams(kafka.registry, kafka.sink, log, Catalog(), "identity", now_ms),
-        sending=Sending(kafka.sink, kafka.registry, now_ms),
+        sending=sending,
+        keyed=KeyedSending(sending, keys.claims, keys.input_log),
         readings=readings,
         event_streams=FiniteStreams(readings),
         is_streaming=is_streaming,
@@ -90,6 +98,7 @@ class Api(NamedTuple):
     """One application with everything behind it."""
 
     kafka: Connected
+    keys: IdempotencyParts
     log: DirectResults
     engine: Engine
     app: Edge
@@ -100,7 +109,8 @@ class Api(NamedTuple):
         self, tenant_limits: TenantLimits | None = None, is_streaming: bool = True
     ) -> Edge:
         """Return another application over the same Kafka."""
-        parts = services(self.kafka, self.log, tenant_limits or no_limits(), is_streaming)
+        limits = tenant_limits or no_limits()
+        parts = services(self.kafka, self.keys, self.log, limits, is_streaming)
         return create_app(ROUTERS, parts, self.figures)
 
     async def start(self, **body: Any) -> str:
@@ -202,8 +212,10 @@ async def running_api(broker: str) -> AsyncIterator[Api]:
         engine = Engine(settings)
         await engine.start()
         figures = Figures()
-        app = create_app(ROUTERS, services(kafka, log, no_limits(), is_streaming=True), figures)
+        keys = idempotency_over(kafka, now_ms)
+        parts = services(kafka, keys, log, no_limits(), is_streaming=True)
+        app = create_app(ROUTERS, parts, figures)
         async with client_of(app) as client:
-            yield Api(kafka, log, engine, app, client, figures)
+            yield Api(kafka, keys, log, engine, app, client, figures)
         await engine.stop()
         await log.close()

@@ -262,7 +262,12 @@ async def test_a_position_that_is_gone_is_told_before_what_still_exists(api: Api
         None,
         "position",
     ]
-    assert json.loads(events(from_start.text)[1]["data"])["requested"] is None
+    told_of_start = json.loads(events(from_start.text)[1]["data"])
+    assert told_of_start["requested"] is None
+    # A page of the start is no position that could be gone: it has what exists, and says so.
+    first_page = await api.page(stream_id)
+    assert [one["data"] for one in first_page["results"]] == [3]
+    assert first_page["gap"] == told_of_start
     after_gap = await api.page(stream_id, cursor=page.json()["earliest"])
     assert [one["data"] for one in after_gap["results"]] == [3]
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from functions.unreachable import UnreachableKafka
+from streaming_runtime.core.idempotency import KeyedSending
 from streaming_runtime.core.limits import TenantLimits
 from streaming_runtime.core.reading import Readings
 from streaming_runtime.core.sending import Sending
@@ -35,10 +36,12 @@ ROUTES = [
 def client() -> httpx.AsyncClient:
     kafka = UnreachableKafka()
     readings = Readings(kafka, SEAL)
+    sending = Sending(kafka, kafka, now_ms)
     services = Services(
         gate=Gate(ConfiguredKeys(KEYS), TenantLimits(0, 0, 0, time.monotonic)),
         streams=Streams(kafka, kafka, kafka, Catalog(), "identity", now_ms),
-        sending=Sending(kafka, kafka, now_ms),
+        sending=sending,
+        keyed=KeyedSending(sending, kafka, kafka),
         readings=readings,
         event_streams=FiniteStreams(readings),
         is_streaming=False,

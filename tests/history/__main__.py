@@ -8,9 +8,11 @@ from pathlib import Path
 
 import uvloop
 
+from tests.history import mutation
 from tests.history.checks import violations
 from tests.history.events import load
 from tests.history.options import Options, options_of, parser
+from tests.history.progress import say
 from tests.history.record import recorded
 from tests.history.report import report
 from tests.history.run import run
@@ -22,8 +24,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run or check; 1 if anything is wrong."""
     if arguments and arguments[0] == "check":
         return judge(Path(arguments[1]))
+    if arguments and arguments[0] == "mutants":
+        return mutation.main(arguments[1:])
     options = options_of(parser().parse_args(arguments))
-    print(f"Repeat with: {options.command}", flush=True)
+    say(f"Repeat with: {options.command}")
     uvloop.run(run(options))
     return judge(options.folder, options)
 
@@ -32,12 +36,12 @@ def judge(folder: Path, options: Options | None = None) -> int:
     """Check the history in a folder, and print what it shows."""
     record = recorded(load(folder))
     found = violations(record)
-    print(report(record, found))
+    say(report(record, found))
     is_wrong = any(found.values())
     verdict = "WRONG" if is_wrong else "All promises held"
-    print(f"{verdict}; history and logs: {folder}")
+    say(f"{verdict}; history and logs: {folder}")
     if record.plan is not None:
-        print(f"Repeat with: {record.plan.command}")
+        say(f"Repeat with: {record.plan.command}")
     return VIOLATED if is_wrong else 0
 
 

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -16,6 +17,15 @@ from local.broker import Broker
 from local.cluster import Cluster
 
 ASK_SECONDS = 10.0
+KEPT_SECONDS = 2.0
+
+
+class Deleted(NamedTuple):
+    """Results before an offset are gone; ``kept`` is the source of the first that is not."""
+
+    partition: int
+    before: int
+    kept: str | None
 
 
 class Brokers:
@@ -50,8 +60,8 @@ class Brokers:
         """Return where each partition of a topic ends."""
         return await asyncio.to_thread(self._ends, topic)
 
-    async def delete_before(self, topic: str, offsets: Mapping[int, int]) -> dict[int, int]:
-        """Delete the records before these offsets, and return the offsets where that was done."""
+    async def delete_before(self, topic: str, offsets: Mapping[int, int]) -> list[Deleted]:
+        """Delete the records before these offsets, and return where that was done."""
         return await asyncio.to_thread(self._delete_before, topic, offsets)
 
     @property
@@ -78,18 +88,32 @@ class Brokers:
         finally:
             consumer.close()
 
-    def _delete_before(self, topic: str, offsets: Mapping[int, int]) -> dict[int, int]:
+    def _delete_before(self, topic: str, offsets: Mapping[int, int]) -> list[Deleted]:
         admin = AdminClient({"bootstrap.servers": self._bootstrap})
         asked = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
         if not asked:
-            return {}
-        deleted = {}
+            return []
+        deleted = []
         for place, future in admin.delete_records(asked, request_timeout=ASK_SECONDS).items():
             try:
-                deleted[place.partition] = future.result(2 * ASK_SECONDS).low_watermark
+                before = future.result(2 * ASK_SECONDS).low_watermark
             except KafkaException:
                 continue
+            kept = self._source_at(TopicPartition(topic, place.partition, before))
+            deleted.append(Deleted(place.partition, before, kept))
         return deleted
+
+    def _source_at(self, place: TopicPartition) -> str | None:
+        """Return the source of the first result that is left, None if there is none."""
+        consumer = Consumer({"bootstrap.servers": self._bootstrap, "group.id": "history"})
+        try:
+            consumer.assign([place])
+            message = consumer.poll(KEPT_SECONDS)
+            headers = dict((message.headers() if message is not None else None) or ())
+            source = headers.get("source")
+            return source.decode() if isinstance(source, bytes) else None
+        finally:
+            consumer.close()
 
 
 @asynccontextmanager

@@ -43,6 +43,8 @@ class Invoke(Event):
     """A request is about to be sent: names of its records, in order, and sums of their data.
 
     Every attempt is one; a retry names the same records under the same key.
+
+    Shape:  ``poison`` says that no processor can take it: its result must say that.
     """
 
     op: int
@@ -53,6 +55,7 @@ class Invoke(Event):
     key: str | None
     form: str
     via: int
+    poison: bool = False
 
 
 class Ok(Event):
@@ -92,7 +95,10 @@ class Open(Event):
 
 
 class Recv(Event):
-    """A result: whose it says it is, where it comes from, which record it carries."""
+    """A result: whose it says it is, where it comes from, which record it carries.
+
+    Shape:  ``name`` is empty where it carries none, as a ``failed`` one.
+    """
 
     reader: str
     conn: int
@@ -158,10 +164,14 @@ class Heal(Event):
 
 
 class Trim(Event):
-    """Results before an offset were deleted, as retention does."""
+    """Results before an offset were deleted, as retention does.
+
+    Shape:  ``kept`` is the source of the first that was not.
+    """
 
     partition: int
     before: int
+    kept: str | None = None
 
 
 class Exit(Event):

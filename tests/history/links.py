@@ -7,6 +7,7 @@ answers are lost · ``hold``: bytes wait and arrive later · ``delay``: each pie
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from collections.abc import Sequence
 from typing import Literal
@@ -16,7 +17,8 @@ HOST = "127.0.0.1"
 LENGTH = struct.Struct(">i")
 DELAY_SECONDS = 0.3
 PIECE_BYTES = 1 << 16
-BUFFER_BYTES = 1 << 22
+# Small, so that who reads slowly is felt by who writes, and not by us.
+BUFFER_BYTES = 1 << 16
 
 
 class Link:
@@ -71,7 +73,22 @@ class Link:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    async def _connect(self) -> socket.socket:
+        peer = socket.socket()
+        peer.setblocking(False)
+        if self._renamed is None:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        try:
+            await asyncio.get_running_loop().sock_connect(peer, (HOST, self._target))
+        except BaseException:
+            peer.close()
+            raise
+        return peer
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted: socket.socket = writer.get_extra_info("socket")
+        if self._renamed is None:
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
         self._writers.add(writer)
         task = asyncio.ensure_future(self._relay(reader, writer))
         self._tasks.add(task)
@@ -80,7 +97,9 @@ class Link:
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends = [writer]
         try:
-            answers, target = await asyncio.open_connection(HOST, self._target, limit=BUFFER_BYTES)
+            answers, target = await asyncio.open_connection(
+                sock=await self._connect(), limit=BUFFER_BYTES
+            )
             ends.append(target)
             self._writers.add(target)
             await self._both_ways(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from tests.history import events
 from tests.history.brokers import Brokers
@@ -13,6 +13,8 @@ from tests.history.schedule import Planned
 from tests.history.world import World
 
 Deed = Callable[[Planned], Awaitable[None]]
+# What others have not read after this long is deleted unread.
+READ_SECONDS = 1.0
 MODES: dict[str, Mode] = {"hole": "hole", "deaf": "deaf", "hold": "hold", "delay": "delay"}
 
 
@@ -35,7 +37,9 @@ class Nemesis:
             "processing.add": self._add_processing,
             "broker.kill": self._kill_broker,
             "broker.stop": self._freeze_broker,
+            "broker.solo": self._kill_the_only_one,
             "trim": self._trim,
+            "trim.frozen": self._trim_under_a_frozen_api,
         }
 
     async def run(self, planned: Sequence[Planned]) -> None:
@@ -68,6 +72,8 @@ class Nemesis:
 
     def _name_of(self, fault: Planned) -> str:
         part = fault.kind.partition(".")[0]
+        if fault.kind == "trim.frozen":
+            return self._fleet.apis[fault.target].name
         if part in ("link", "door"):
             # One network or the process behind it at a time: clocks of recovery need one cause.
             return self._fleet.slots[fault.target].name
@@ -113,6 +119,18 @@ class Nemesis:
         finally:
             self._brokers.thaw(fault.target)
 
+    async def _kill_the_only_one(self, fault: Planned) -> None:
+        """Kill a broker just when the others could not have copied what it took."""
+        others = [number for number in range(self._brokers.count) if number != fault.target]
+        for number in others:
+            self._brokers.freeze(number)
+        await asyncio.sleep(fault.lasts)
+        await self._brokers.kill(fault.target)
+        for number in others:
+            self._brokers.thaw(number)
+        await asyncio.sleep(fault.lasts)
+        await self._brokers.start_again(fault.target)
+
     async def _disturb(self, fault: Planned) -> None:
         """Disturb the network between one process and Kafka, or between clients and one API."""
         part, _, what = fault.kind.partition(".")
@@ -132,5 +150,20 @@ class Nemesis:
         """Delete what is older than a few seconds, as retention does; live readers are past it."""
         ends = await self._brokers.ends(self._results)
         await asyncio.sleep(fault.lasts)
-        for partition, before in (await self._brokers.delete_before(self._results, ends)).items():
-            self._world.note(events.Trim(t=self._world.now, partition=partition, before=before))
+        await self._delete(ends)
+
+    async def _trim_under_a_frozen_api(self, fault: Planned) -> None:
+        """Have retention pass the position of a server that is frozen, with all its readers."""
+        slot = self._fleet.apis[fault.target]
+        slot.freeze()
+        try:
+            await asyncio.sleep(fault.lasts)
+            ends = await self._brokers.ends(self._results)
+            await asyncio.sleep(READ_SECONDS)
+            await self._delete(ends)
+        finally:
+            slot.thaw()
+
+    async def _delete(self, ends: Mapping[int, int]) -> None:
+        for deleted in await self._brokers.delete_before(self._results, ends):
+            self._world.note(events.Trim(t=self._world.now, **deleted._asdict()))

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.history.schedule import KINDS
+from tests.history.schedule import KINDS, Planned
 from tests.product import ROOT
 
 FOLDER = ROOT / ".local" / "history"
@@ -20,7 +20,9 @@ SECONDS_FOR_EACH_FAULT_OF_MANY = 10.0
 class Options:
     """One run.
 
-    Units:   ``rate`` is records a second, of all producers together.
+    Units:   ``rate`` is records a second, of all producers together; ``poison`` the share of the
+             last stream's that cannot be processed; ``size`` what is added to each, in characters.
+    Shape:   ``plan`` are the faults themselves, in place of drawn ones.
     """
 
     seconds: float = 60.0
@@ -39,6 +41,10 @@ class Options:
     first_ok_limit: float = 10.0
     first_recv_limit: float = 30.0
     quiet: bool = False
+    poison: float = 0.02
+    size: int = 0
+    drain_seconds: float = 60.0
+    plan: tuple[Planned, ...] | None = None
 
     @property
     def command(self) -> str:
@@ -77,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--kinds", help=f"of faults, by commas: {', '.join(KINDS)}")
     made.add_argument("--no-retries", action="store_true", help="send nothing a second time")
+    made.add_argument("--root", type=Path, default=ROOT, help="the checkout whose product it is")
     made.add_argument("--keep", type=Path, default=FOLDER / "last", help="folder of the history")
     return made
 
@@ -100,5 +107,6 @@ def options_of(arguments: argparse.Namespace) -> Options:
         faults=faults,
         kinds=kinds,
         retries=not arguments.no_retries,
-        folder=arguments.keep,
+        folder=arguments.keep.absolute(),
+        root=arguments.root.absolute(),
     )

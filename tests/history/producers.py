@@ -29,6 +29,8 @@ class Habits:
     rate: float
     retries: bool = True
     forms: tuple[Form, ...] = FORMS
+    poison: float = 0.0
+    size: int = 0
 
 
 class Producer:
@@ -68,6 +70,8 @@ class Producer:
             await asyncio.sleep(min(ahead, 1.0))
 
     def _next(self) -> Batch:
+        if self._target.can_fail and self._random.random() < self._habits.poison:
+            return self._poison()
         behind = int((self._world.now - self._began) * self._habits.rate) - self._sent
         form = self._random.choices(FORMS, WEIGHTS)[0]
         forms = self._habits.forms
@@ -82,10 +86,19 @@ class Producer:
         key = f"{names[0]}-{self._random.getrandbits(64):016x}" if has_key else None
         return Batch(form, names, [data_of(name, self._size(count)) for name in names], key)
 
+    def _poison(self) -> Batch:
+        """Return a record that its stream's processor cannot take.
+
+        Its result does not say which record it was, so that the receipt must: there is no retry.
+        """
+        name = f"{self._name}.{self._sent}"
+        self._sent += 1
+        return Batch("single", [name], [[name]], None)
+
     def _size(self, together: int) -> int:
         if together < 20 and self._random.random() < 0.01:
             return self._random.choice((2_000, 20_000))
-        return self._random.randint(0, 60)
+        return self._habits.size + self._random.randint(0, 60)
 
     async def _deliver(self, batch: Batch) -> None:
         """Send until every record's fate is known, or nothing more may be tried."""
@@ -135,6 +148,7 @@ class Producer:
                 stream=self._target.label,
                 names=batch.names,
                 sums=[sum_of(text) for text in batch.data],
+                poison=not isinstance(batch.data[0], str),
                 key=batch.key,
                 form=batch.form,
                 via=door,
@@ -155,7 +169,9 @@ class Producer:
                 self._world.note(
                     events.Ok(t=now, op=op, names=names, records=records, replayed=is_replayed)
                 )
-                self._world.has_acknowledged(self._target.label, names)
+                # The result of poison has no name: its source is what it is known by.
+                is_poison = not isinstance(batch.data[0], str)
+                self._world.has_acknowledged(self._target.label, records if is_poison else names)
             elif kind == "fail":
                 self._world.note(events.Fail(t=now, op=op, names=names, code=said))
             else:

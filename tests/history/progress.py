@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from types import TracebackType
 
 from tests.history.world import World
 
 EVERY_SECONDS = 2.0
+
+
+def say(text: str) -> None:
+    """Print a line at once: who waits may be behind a pipe."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 class Progress:
@@ -40,9 +47,8 @@ class Progress:
 
     def _print(self) -> None:
         world = self._world
-        print(
+        say(
             f"{world.now:7.1f} s  {world.acknowledged:>8,} acknowledged"
             f"  {world.received:>9,} received  {world.missing:>6,} awaited"
             f"  {', '.join(world.hurting.values())}",
-            flush=True,
         )

@@ -23,12 +23,14 @@ LAST_READ_SECONDS = 120.0
 class Manner:
     """How one reader reads.
 
-    Units:   seconds that a connection lasts, and that it stays away between two.
+    Units:   seconds that a connection lasts, and that it stays away between two; ``naps`` is for
+             how long, at most, it reads nothing between two pieces.
     """
 
     forms: Sequence[Form]
     stays: tuple[float, float] = (1.0, 6.0)
     away: tuple[float, float] = PAUSE_SECONDS
+    naps: float = 0.0
 
 
 class Reader:
@@ -73,6 +75,7 @@ class Reader:
             self._world.doors[door],
             self.cursor,
             until_now=is_last,
+            naps=0.0 if is_last else self._manner.naps,
             limit=1_000 if is_last else self._random.choice(PAGE_LIMITS),
             wait=0 if is_last else self._random.randint(0, 2),
         )
@@ -115,7 +118,8 @@ class Reader:
 
     def _take_result(self, result: Result) -> None:
         self.cursor = result.id
-        name = name_in(result.data)
+        # A failed one carries no data: its source says whose it is.
+        name = "" if result.kind == "failed" else name_in(result.data)
         self._world.note(
             events.Recv(
                 t=self._world.now,
@@ -130,7 +134,7 @@ class Reader:
                 owner=self._owner(result),
             )
         )
-        self._world.has_seen(self._target.label, name)
+        self._world.has_seen(self._target.label, name or result.source)
         self._world.cursors[self._target.label] = result.id
 
     def _owner(self, result: Result) -> str | None:

@@ -31,6 +31,8 @@ CONNECT_SECONDS = 5.0
 # Nothing is silent for longer while records are sent; a heartbeat comes only every 15 s.
 SILENT_SECONDS = 8.0
 ENDED = 1000
+# What the kernel holds for a reader that takes its time.
+NAPPING_BYTES = 16 << 10
 
 
 class Result(msgspec.Struct):
@@ -71,6 +73,7 @@ class Visit:
     door: int
     cursor: str | None
     until_now: bool = False
+    naps: float = 0.0
     limit: int = 1_000
     wait: int = 0
 
@@ -106,14 +109,14 @@ async def visited(visit: Visit, seconds: float, dice: Random) -> AsyncGenerator[
 
 async def _http(visit: Visit, seconds: float, dice: Random) -> AsyncGenerator[Seen, None]:
     async with asyncio.timeout(CONNECT_SECONDS):
-        opening = wire(f"http://{HOST}:{visit.door}")
+        opening = wire(f"http://{HOST}:{visit.door}", NAPPING_BYTES if visit.naps else None)
         peer = await opening.__aenter__()
     try:
         await peer.say(visit.request())
         async with asyncio.timeout(SILENT_SECONDS):
             head = await peer.hear_head()
         if head.status == 200 and visit.form != "page":
-            async for seen in _events(visit.form, peer, head, seconds, dice):
+            async for seen in _events(visit, peer, seconds, dice):
                 yield seen
         elif head.status == 204:
             yield Over("204", is_final=True)
@@ -139,9 +142,9 @@ def _page(heard: Heard) -> list[Seen]:
 
 
 async def _events(
-    form: Form, peer: Wire, head: Heard, seconds: float, dice: Random
+    visit: Visit, peer: Wire, seconds: float, dice: Random
 ) -> AsyncGenerator[Seen, None]:
-    parser = Events() if form == "sse" else Lines()
+    parser = Events() if visit.form == "sse" else Lines()
     chunks = Chunks()
     loop = asyncio.get_running_loop()
     leaves = loop.time() + seconds
@@ -163,6 +166,8 @@ async def _events(
             yield seen
         if is_last:
             return
+        if visit.naps:
+            await asyncio.sleep(dice.uniform(0.0, visit.naps))
     yield Over("complete", is_final=last not in ("slow", "reconnect", "error"))
 
 

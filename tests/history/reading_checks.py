@@ -7,12 +7,12 @@ from itertools import pairwise
 
 from tests.history.record import Record
 from tests.history.sends import Sent
-from tests.history.views import View
+from tests.history.views import Source, View, parse_source
 
 
 def duplicate(record: Record) -> Iterator[str]:
     """One record at two positions, or twice in one reader."""
-    placed: dict[str, tuple[int, ...]] = {}
+    placed: dict[str, Source] = {}
     for view in record.views.by_reader.values():
         seen: set[str] = set()
         for place, item in enumerate(view.items):
@@ -123,7 +123,7 @@ def unflagged_gap(record: Record) -> Iterator[str]:
         yield from _holes(record, view, orders[view.stream])
 
 
-def _holes(record: Record, view: View, order: list[tuple[int, ...]]) -> Iterator[str]:
+def _holes(record: Record, view: View, order: list[Source]) -> Iterator[str]:
     ranks = {source: rank for rank, source in enumerate(order)}
     told = {gap.place for gap in view.gaps}
     expected = 0
@@ -140,21 +140,30 @@ def _holes(record: Record, view: View, order: list[tuple[int, ...]]) -> Iterator
 
 
 def _unexplained(
-    record: Record, view: View, missing: list[tuple[int, ...]], place: int, *, is_told: bool
+    record: Record, view: View, missing: list[Source], place: int, *, is_told: bool
 ) -> Iterator[str]:
     names = [record.sources[view.stream][source] for source in missing]
     span = f"{len(names)} results, {names[0]} to {names[-1]}, before result {place}"
     if not is_told:
         yield f"{span}, nothing said: {view.reader} of {view.stream}"
         return
-    # What is deleted was read by somebody before: only results of the past are.
-    deleted_at = max((trim.t for trim in record.trims_of(view.stream)), default=0.0)
-    kept = [name for name in names if record.first_seen[name] > deleted_at]
+    kept = [record.sources[view.stream][s] for s in missing if not _is_deleted(record, view, s)]
     if kept:
         yield (
             f"{span}, a gap was told, but {len(kept)} of them, from {kept[0]} on, were not deleted:"
             f" {view.reader} of {view.stream}"
         )
+
+
+def _is_deleted(record: Record, view: View, source: Source) -> bool:
+    name = record.sources[view.stream][source]
+    for trim in record.trims_of(view.stream):
+        # Where nothing is known to be kept: only what somebody had seen by then can be deleted.
+        if trim.kept is None and record.first_seen[name] <= trim.t:
+            return True
+        if trim.kept is not None and source < parse_source(trim.kept):
+            return True
+    return False
 
 
 def false_gap(record: Record) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 from tests.history import events
+from tests.history.failed import name_failed
 from tests.history.sends import Sends
 from tests.history.views import Source, Views
 
@@ -85,12 +87,21 @@ class Record:
 def recorded(history: Iterable[events.Any]) -> Record:
     """Read a history in its order."""
     record = Record()
-    # Millions of objects without a cycle among them: walking them again and again takes longer
-    # than all checks together.
-    gc.disable()
-    try:
+    with uncollected():
         for event in history:
             record.add(event)
+        name_failed(record.sends, record.views)
+    return record
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Have no garbage collected: millions of objects are there, and not one cycle among them.
+
+    Walking through them again and again takes longer than all checks together.
+    """
+    gc.disable()
+    try:
+        yield
     finally:
         gc.enable()
-    return record

@@ -32,15 +32,18 @@ READERS: dict[str, Manner] = {
     "sse2": Manner(("sse",), stays=(0.1, 2.0)),
     "socket": Manner(("socket",)),
     "page": Manner(("page",), away=(0.1, 0.5)),
+    # Behind again and again, and not long enough to be sent away for it.
+    "sloth": Manner(("sse", "lines"), stays=(6.0, 12.0), naps=2.5),
     "wanderer": Manner(FORMS),
     "traveller": Manner(FORMS, stays=(0.5, 2.0), away=(5.0, 10.0)),
 }
 PARTITIONS = 4
+# Gives back any string, and can do nothing with a list.
+PARTICULAR = {"name": "jmespath", "expression": "join('', [@])"}
 FIRST_SECONDS = 60.0
 CALM_SECONDS = 60.0
 # A retry under way is answered, or given up.
 SETTLE_SECONDS = 30.0
-DRAIN_SECONDS = 60.0
 
 
 async def run(options: Options) -> None:
@@ -96,9 +99,11 @@ async def _start_streams(world: World, made: Fleet, options: Options) -> None:
         tenant = tenants[number // 2 % len(tenants)]
         partition = number % PARTITIONS
         async with Client(f"http://{HOST}:{made.apis[0].process.port}", KEYS[tenant]) as client:
-            while partition_of(stream := await client.start()) != partition:
+            is_last = number == options.streams - 1
+            processor = PARTICULAR if is_last else "identity"
+            while partition_of(stream := await client.start(processor=processor)) != partition:
                 pass
-        world.targets.append(Target(f"s{number}", tenant, stream))
+        world.targets.append(Target(f"s{number}", tenant, stream, can_fail=is_last))
         partitions[f"s{number}"] = partition
     world.note(
         events.Plan(
@@ -119,7 +124,9 @@ def partition_of(stream_id: str) -> int:
     return int(murmur2(stream_id.encode()) & 0x7FFFFFFF) % PARTITIONS
 
 
-def planned(options: Options) -> list[Planned]:
+def planned(options: Options) -> Sequence[Planned]:
+    if options.plan is not None:
+        return options.plan
     sizes = {
         "api": options.replicas,
         "processing": options.processing,
@@ -140,17 +147,20 @@ async def _lived(world: World, made: Fleet, brokers: Brokers, options: Options) 
         async with Progress(world, options.quiet), in_background([p.run for p in producers]):
             await _flowing(world, FIRST_SECONDS)
             nemesis = Nemesis(world, made, brokers, made.topic_prefix)
+            ends = world.now + options.seconds
             await nemesis.run(planned(options))
+            await asyncio.sleep(max(0.0, ends - world.now))
             await asyncio.gather(*(slot.ready() for slot in made.slots))
             await _flowing(world, CALM_SECONDS)
             await _settled(producers)
-        await _drained(world)
+        await _drained(world, options.drain_seconds)
     async with Progress(world, options.quiet):
         await _read_to_the_end(world, readers)
 
 
 def _producers(world: World, options: Options) -> list[Producer]:
-    habits = Habits(options.rate / options.producers, options.retries)
+    rate = options.rate / options.producers
+    habits = Habits(rate, options.retries, poison=options.poison, size=options.size)
     return [
         Producer(world, f"p{number}", world.targets[number % len(world.targets)], habits)
         for number in range(options.producers)
@@ -198,9 +208,9 @@ async def _settled(producers: Sequence[Producer]) -> None:
         return  # What is still in doubt stays so.
 
 
-async def _drained(world: World) -> None:
+async def _drained(world: World, seconds: float) -> None:
     try:
-        await eventually(lambda: world.missing == 0, DRAIN_SECONDS)
+        await eventually(lambda: world.missing == 0, seconds)
     except TimeoutError:
         return
 

@@ -18,6 +18,7 @@ KINDS: dict[str, tuple[int, float, float]] = {
     "processing.add": (1, 4, 10),
     "broker.kill": (2, 0, 1),
     "broker.stop": (2, 1, 6),
+    "broker.solo": (2, 1, 2),
     "link.reset": (2, 0, 0),
     "link.hole": (2, 1, 5),
     "link.deaf": (3, 1, 5),
@@ -27,6 +28,7 @@ KINDS: dict[str, tuple[int, float, float]] = {
     "door.hole": (1, 1, 5),
     "door.deaf": (2, 1, 4),
     "trim": (1, 3, 4),
+    "trim.frozen": (1, 2, 4),
 }
 SHORTEST_SECONDS = 1.5
 # A later round has more time: a pause may be as long as a frozen machine's.
@@ -57,13 +59,15 @@ def schedule(
     dice = Random(f"{seed} schedule")
     apart = seconds / (count + 1)
     factor = LONG_FACTOR if seconds >= LONG_RUN_SECONDS else 1.0
-    drawn = _drawn(dice, count, kinds)
+    # One broker cannot be the only one that has a record.
+    possible = [kind for kind in kinds if kind != "broker.solo" or sizes["broker"] > 1]
+    drawn = _drawn(dice, count, possible)
     planned = []
     for number, kind in enumerate(drawn, 1):
         _, least, most = KINDS[kind]
         lasts = dice.uniform(least, most * (factor if kind.endswith(".stop") else 1.0))
         at = (number - 0.5 + dice.uniform(-0.3, 0.3)) * apart
-        target = dice.randrange(_population(kind, sizes, dice))
+        target = dice.randrange(_population(kind, sizes))
         planned.append(Planned(round(at, 2), kind, target, round(lasts, 2)))
     return planned
 
@@ -79,9 +83,9 @@ def _drawn(dice: Random, count: int, kinds: Sequence[str]) -> list[str]:
     return drawn
 
 
-def _population(kind: str, sizes: dict[str, int], dice: Random) -> int:
+def _population(kind: str, sizes: dict[str, int]) -> int:
     part = kind.partition(".")[0]
-    if part in ("api", "door"):
+    if part in ("api", "door", "trim"):
         return sizes["api"]
     if part == "link":
         return sizes["api"] + sizes["processing"]

@@ -36,7 +36,7 @@ class Batch:
 
     form: Form
     names: list[str]
-    data: list[str]
+    data: Sequence[str | list[str]]
     key: str | None
 
     def body(self) -> bytes:

@@ -16,16 +16,17 @@ class Sent:
     """
 
     __slots__ = (
-        "acknowledged", "attempts", "doubtful", "invoked", "name", "place", "records", "refused",
-        "stream", "sum", "under_way",
+        "acknowledged", "attempts", "doubtful", "invoked", "is_poison", "name", "place", "records",
+        "refused", "stream", "sum", "under_way",
     )  # fmt: skip
 
-    def __init__(self, name: str, stream: str, checksum: int, invoked: float, place: int) -> None:
-        self.name = name
-        self.stream = stream
-        self.sum = checksum
-        self.invoked = invoked
-        self.place = place
+    def __init__(self, first: Invoke, number: int) -> None:
+        self.name = first.names[number]
+        self.stream = first.stream
+        self.sum = first.sums[number]
+        self.invoked = first.t
+        self.place = first.op << 16 | number
+        self.is_poison = first.poison
         self.acknowledged = inf
         self.attempts = 0
         self.under_way = 0
@@ -64,9 +65,7 @@ class Sends:
         for number, name in enumerate(event.names):
             sent = self.by_name.get(name)
             if sent is None:
-                place = event.op << 16 | number
-                sent = Sent(name, event.stream, event.sums[number], event.t, place)
-                self.by_name[name] = sent
+                sent = self.by_name[name] = Sent(event, number)
             else:
                 self.retried.add(name)
             sent.attempts += 1

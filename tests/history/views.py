@@ -9,6 +9,11 @@ from tests.history.events import Final, Gap, Open, Recv
 Source = tuple[int, ...]
 
 
+def parse_source(text: str) -> Source:
+    """Return ``PARTITION-OFFSET`` or ``PARTITION-OFFSET-N`` as what it sorts by."""
+    return tuple(map(int, text.split("-")))
+
+
 class Item(NamedTuple):
     """One result as one reader saw it."""
 
@@ -70,7 +75,7 @@ class Views:
 
     def recv(self, event: Recv) -> None:
         self.received += 1
-        source = tuple(map(int, event.source.split("-")))
+        source = parse_source(event.source)
         item = Item(
             event.t, event.name, source, event.id, event.sum, event.kind, event.conn, event.owner
         )

@@ -16,11 +16,12 @@ KEYS = {"a": "history-key-a", "b": "history-key-b"}
 
 @dataclass(frozen=True)
 class Target:
-    """One stream: what the history calls it, whose it is, its id."""
+    """One stream: what the history calls it, whose it is, its id, and if records can be poison."""
 
     label: str
     tenant: str
     stream_id: str
+    can_fail: bool = False
 
     @property
     def key(self) -> str:

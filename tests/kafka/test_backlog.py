@@ -5,7 +5,7 @@ import pytest
 from streaming_runtime.core.errors import BrokerUnavailable, OutcomeUnknown
 from streaming_runtime.kafka import backlog as module
 from streaming_runtime.kafka.backlog import Backlog
-from streaming_runtime.kafka.batches import Pending
+from streaming_runtime.kafka.batch import Pending
 from streaming_runtime.kafka.load import Load
 
 

@@ -12,7 +12,9 @@ import pytest
 from streaming_runtime.core.errors import BrokerUnavailable, OutcomeUnknown, StreamingError
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
-from streaming_runtime.kafka.batches import BatchingProducer, Pending
+from streaming_runtime.kafka.batch import Pending
+from streaming_runtime.kafka.batches import BatchingProducer
+from streaming_runtime.kafka.doors import Doors
 from streaming_runtime.kafka.internals import ProducerInternals
 from streaming_runtime.kafka.load import Load
 from tests.kafka.proxy import Proxy
@@ -27,16 +29,19 @@ class Fed:
         self.load = Load()
         self.doubts: list[str] = []
         self.batches = 0
-        self.producer = BatchingProducer(internals, self.load, self.doubts.append)
-        self._topic = topic
+        self.producer = BatchingProducer(internals, self.load, Doors(), self.doubts.append)
+        self.topic = topic
         self._enter = internals.enter
         internals.enter = self._counted  # type: ignore[method-assign]
 
     def append(self, value: bytes, key: bytes = KEY) -> asyncio.Future[tuple[int, int]]:
         self.load.take(len(value))
         waiter: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
-        self.producer.append(Pending(self._topic, key, value, [], len(value), waiter))
+        self.producer.append(Pending(self.topic, key, value, [], len(value), waiter))
         return waiter
+
+    def partition_of(self, key: bytes) -> int:
+        return self.producer.place_of(self.topic, key)[1]
 
     def _counted(self, topic: str, partition: int, linger_seconds: float = 0.0) -> tuple[Any, Any]:
         self.batches += 1
@@ -112,25 +117,31 @@ async def test_in_doubt_nothing_more_is_taken(fed: Fed) -> None:
 
 async def test_a_topic_that_is_not_known_takes_nothing_and_costs_nothing(fed: Fed) -> None:
     with pytest.raises(BrokerUnavailable):
-        fed.producer.partition_for("unheard-of", KEY)
+        fed.producer.place_of("unheard-of", KEY)
 
     assert fed.producer.doubt is None
     await fed.append(b"1")
 
 
-async def test_a_deadline_that_passes_is_one_doubt_for_all(
+async def test_a_deadline_that_passes_puts_its_own_partition_in_doubt_and_no_other(
     fed: Fed, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streaming_runtime.kafka.batches.SEND_SECONDS", 0.2)
     proxy.switch("hole")
 
-    found = await outcomes([fed.append(b"1", b"%022d" % number) for number in range(50)])
+    topic, number = fed.producer.place_of(fed.topic, KEY)
+    others = (key for key in (b"%022d" % n for n in range(50)) if fed.partition_of(key) != number)
+    found = await outcomes([fed.append(b"1"), fed.append(b"2")])
+    proxy.reset()
+    proxy.switch("pass")
 
-    # What was in the request that got no answer, and perhaps what had not left behind it.
-    assert "outcome-unknown" in found
-    assert set(found) <= {"outcome-unknown", "broker-unavailable"}
-    assert len(fed.doubts) == 1
-    assert "no answer" in fed.doubts[0]
+    assert found == ["outcome-unknown", "outcome-unknown"]
+    assert fed.doubts == [f"{topic}-{number}: no answer from Kafka within 0.2 s"]
+    assert fed.producer.doubt is None
+    with pytest.raises(BrokerUnavailable):
+        fed.append(b"3")
+    monkeypatch.undo()
+    await fed.append(b"4", next(others))
 
 
 async def test_stored_at_a_place_the_broker_forgot_is_unknown_and_no_doubt(

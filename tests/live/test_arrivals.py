@@ -48,7 +48,7 @@ def test_a_storm_that_comes_back_as_told_is_let_in_at_the_rate_and_each_waits_on
 ):
     clock = Clock()
     arrivals = Arrivals(clock, per_second=100, burst=50)
-    due = {reader: 0.0 for reader in range(1_000)}
+    due = dict.fromkeys(range(1000), 0.0)
     tries = dict.fromkeys(due, 0)
     admitted: dict[int, float] = {}
     while due:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from streaming_runtime.processing.processor import (
     Unprocessable,
 )
 from streaming_runtime.processing.records import OutputRecord
+from streaming_runtime.processing.time_limit import ALARM_SECONDS, TimeLimit
 from streaming_runtime.processing.topics import Topics
 from tests.processing.records import KEY, record
 
@@ -26,7 +30,11 @@ MAX_RESULT = 1_000
 CUSTOM = b'{"name":"custom"}'
 
 
-def handling(process: Process | None = None, pauses: list[float] | None = None) -> Handling:
+def handling(
+    process: Process | None = None,
+    pauses: list[float] | None = None,
+    limit: TimeLimit | None = None,
+) -> Handling:
     """Return what is tested; ``process`` is that of a processor called custom."""
     custom = Processor("custom", NoParameters, lambda _: process or (lambda data: data))
     noted: list[float] = [] if pauses is None else pauses
@@ -34,7 +42,8 @@ def handling(process: Process | None = None, pauses: list[float] | None = None) 
         Destinations("results", "dead", MAX_RESULT, 100_000),
         Catalog([*PROCESSORS, custom]),
         lambda: 2_000,
-        noted.append,
+        limit=limit,
+        pause=noted.append,
     )
 
 
@@ -199,3 +208,55 @@ def test_a_result_stays_below_what_its_topic_takes() -> None:
     assert large.max_result_bytes == 1 << 20
     assert (small.results, small.dead_letters) == ("t.results", "t.dead-letter")
     assert small.max_dead_letter_bytes == 30_000
+
+
+def forever(data: bytes) -> bytes:
+    while True:
+        with contextlib.suppress(Exception):
+            data = bytes(data)
+
+
+def waits(data: bytes) -> bytes:
+    threading.Event().wait()
+    return data
+
+
+def explodes(data: bytes) -> bytes:
+    re.fullmatch("(a|a)*b", "a" * 40)
+    return data
+
+
+@pytest.fixture
+def limit() -> Iterator[TimeLimit]:
+    limit = TimeLimit()
+    limit.start()
+    yield limit
+    limit.close()
+
+
+@pytest.mark.parametrize("process", [forever, waits, explodes])
+def test_a_processor_that_never_returns_costs_its_neighbours_less_than_a_second(
+    process: Process, limit: TimeLimit
+) -> None:
+    started = time.thread_time()
+    clock = time.monotonic()
+
+    letter, failed = handling(process, limit=limit).outputs(record(processor=CUSTOM))
+    (after,) = handling(limit=limit).outputs(record())
+
+    # Of its own time, whatever else the machine does; a wait takes none.
+    assert time.thread_time() - started < 1
+    assert time.monotonic() - clock < 5
+    assert (letter.value, failed.kind, after.kind) == (b"1", "failed", "result")
+    assert b"takes too long" in (dict(letter.headers)["reason"] or b"")
+    assert "takes too long" in detail(failed)
+
+
+def test_the_time_limit_touches_nothing_but_a_processor(limit: TimeLimit) -> None:
+    quick = handling(limit=limit)
+    deadline = time.monotonic() + 8 * ALARM_SECONDS
+
+    while time.monotonic() < deadline:
+        (result,) = quick.outputs(record())
+        assert result.kind == "result"
+    time.sleep(8 * ALARM_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,14 @@ JSON = "application/json"
 UNKNOWN = "AAAAAAAAAAAAAAAAAAAAAA"
 
 
+class Common:
+    """What the cases of a run have in common."""
+
+    def __init__(self) -> None:
+        self.starting = asyncio.Lock()
+        self.stream_id = ""
+
+
 class Api:
     """Speaks to one server with one key, and writes down what is said."""
 
@@ -34,9 +43,11 @@ class Api:
         transcript: Transcript | None = None,
         key: str | None = None,
         url: str | None = None,
+        common: Common | None = None,
     ) -> None:
         self.target = target
         self.http = http
+        self.common = common or Common()
         self.transcript = transcript or Transcript(target.hide)
         self.key = target.key if key is None else key
         self.url = target.url if url is None else url
@@ -48,6 +59,15 @@ class Api:
     def with_key(self, key: str, url: str | None = None) -> Api:
         """Return a client of the same server, or another, with another key."""
         return Api(self.target, self.http, self.transcript, key, url or self.url)
+
+    async def shared(self) -> Stream:
+        """Return a running stream that other cases use at the same time."""
+        from .stream import Stream
+
+        async with self.common.starting:
+            if not self.common.stream_id:
+                self.common.stream_id = (await self.start(label="shared")).id
+        return Stream(self, self.common.stream_id)
 
     def other(self) -> Api:
         """Return a client of another tenant.

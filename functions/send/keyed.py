@@ -1,0 +1,71 @@
+"""Sends with an Idempotency-Key: the first receipt, however often a request comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive
+
+from functions.send.batches import outcome_of
+from functions.send.waiting import ResultWait, wait_preference
+from streaming_runtime.core.errors import StreamingError
+from streaming_runtime.core.idempotency import KeyedAnswer, KeyedSend
+from streaming_runtime.core.model import Stream
+from streaming_runtime.http.answers import Answer, of_json
+from streaming_runtime.http.bodies import (
+    MAX_BODY_BYTES,
+    is_array,
+    oversized_send,
+    parse_batch,
+    parse_record,
+    read_body,
+)
+from streaming_runtime.http.edge import exchange_of
+from streaming_runtime.http.idempotency_key import NAME, key_of
+from streaming_runtime.http.services import Services
+from streaming_runtime.http.views import receipt_of
+
+REPLAYED = {"Idempotent-Replayed": "true"}
+
+
+async def answer_keyed(
+    scope: Any,
+    receive: Receive,
+    services: Services,
+    stream: Stream,
+    fields: Mapping[str, str],
+    traceparent: str | None,
+    headers: Mapping[str, str],
+) -> ASGIResponse:
+    """Answer a send of one record or of an array.
+
+    Shape:   the body is judged before the key: what is refused there leaves it unused.
+    Raises:  StreamingError.
+    """
+    key = key_of(scope, fields[NAME])
+    body = await read_body(receive, MAX_BODY_BYTES, oversized_send)
+    if is_array(body):
+        batch = KeyedSend.batch(stream, key, body, parse_batch(body), traceparent)
+        answer = await services.keyed.send(batch)
+        outcome = outcome_of(stream, answer.outcomes, exchange_of(scope).request_id)
+        return of_json(outcome, 207, _marked(headers, answer))
+    single = KeyedSend.single(stream, key, body, parse_record(body), traceparent)
+    seconds = wait_preference(fields.get("prefer", ""))
+    deadline = asyncio.get_running_loop().time() + seconds
+    answer = await services.keyed.send(single)
+    (receipt,) = answer.outcomes
+    if isinstance(receipt, StreamingError):
+        raise receipt
+    headers = _marked(headers, answer)
+    if seconds:
+        wait = ResultWait(services.readings, stream, answer.results_end, deadline)
+        if (found := await wait.result_of(receipt)) is not None:
+            return Answer(found, headers={**headers, "Preference-Applied": "wait"})
+    return of_json(receipt_of(stream.stream_id, receipt), 202, headers)
+
+
+def _marked(headers: Mapping[str, str], answer: KeyedAnswer) -> Mapping[str, str]:
+    return {**headers, **REPLAYED} if answer.is_replayed else headers

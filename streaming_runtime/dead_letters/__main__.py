@@ -1,0 +1,100 @@
+"""``python -m streaming_runtime.dead_letters``: list, show and replay dead letters."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid
+from streaming_runtime.core.settings import KafkaSettings
+from streaming_runtime.dead_letters.options import parse
+from streaming_runtime.dead_letters.replaying import replay
+from streaming_runtime.dead_letters.showing import as_json, page, table
+from streaming_runtime.kafka.dead_letters import DeadLetters, Letter, reading
+
+DONE, NOT_DONE, ASKED_WRONGLY = 0, 1, 2
+HINT = "is it running, and is that its address as seen from here?"
+
+
+def main() -> int:
+    """Do what the command line says; 1 when it was not done, 2 when it cannot be."""
+    asked = parse(sys.argv[1:])
+    # What goes wrong is said once, by us.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        settings = KafkaSettings.from_env(os.environ)
+        return asyncio.run(_within(asked, settings))
+    except ConfigurationInvalid as problem:
+        _complain(str(problem))
+        return ASKED_WRONGLY
+    except BrokerUnavailable:
+        _complain(f"Kafka at {settings.broker} (KAFKA_BROKER) cannot be reached: {HINT}")
+    except TimeoutError:
+        _complain(f"not done after {asked.within:.0f} s: give it longer with --within")
+    except KeyboardInterrupt:
+        _complain("stopped")
+    except BrokenPipeError:
+        # Whoever read the list has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return NOT_DONE
+
+
+async def _within(asked: argparse.Namespace, settings: KafkaSettings) -> int:
+    async with asyncio.timeout(asked.within), reading(settings) as letters:
+        if asked.action == "list":
+            return await _list(asked, letters)
+        if asked.action == "show":
+            return await _show(asked, letters)
+        return await replay(asked, settings, letters)
+
+
+async def _list(asked: argparse.Namespace, letters: DeadLetters) -> int:
+    found = await letters.newest(asked.limit, _wanted(asked))
+    if asked.json:
+        _say(*map(as_json, found))
+    elif found:
+        _say(*table(found))
+    else:
+        _complain("there are no such letters")
+    return DONE
+
+
+async def _show(asked: argparse.Namespace, letters: DeadLetters) -> int:
+    letter = await letters.at(*asked.place)
+    if letter is None:
+        _complain(f"there is no letter {asked.place[0]}-{asked.place[1]}: see the list")
+        return NOT_DONE
+    _say(*([as_json(letter)] if asked.json else page(letter, is_full=asked.full)))
+    return DONE
+
+
+def _wanted(asked: argparse.Namespace) -> Callable[[Letter], bool]:
+    since = asked.since or 0
+    since_ms = since if since >= 0 else time.time_ns() // 1_000_000 + since
+
+    def is_wanted(letter: Letter) -> bool:
+        return (
+            letter.timestamp >= since_ms
+            and (asked.stream is None or letter.key == asked.stream.encode())
+            and (asked.reason is None or asked.reason.lower() in letter.reason.lower())
+        )
+
+    return is_wanted
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
