@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 from ..case import each, waits
 from ..client.api import EVENT_STREAM, UNKNOWN, Api
@@ -218,7 +219,7 @@ async def a_reader_from_now_that_drops_at_once_misses_nothing(api: Api) -> None:
         "since": {"since": "2020-01-01T00:00:00Z"},
     }
 )
-async def the_last_event_id_wins_over_the_query(api: Api, query: dict[str, object]) -> None:
+async def the_last_event_id_wins_over_the_query(api: Api, query: dict[str, Any]) -> None:
     """position: `Last-Event-ID` header, else exactly one of …"""
     stream = await api.start()
     await stream.send_all(*range(4))

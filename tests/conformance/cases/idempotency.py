@@ -217,7 +217,7 @@ async def a_key_with_lines_is_refused(api: Api) -> None:
     }
 )
 async def a_refused_request_leaves_its_key_unused(api: Api, bad: bytes) -> None:
-    """A refused request and a 5xx leave their Idempotency-Key unused: only a receipt is replayed."""
+    """A refused request leaves its Idempotency-Key unused: only a receipt is replayed."""
     stream, key = await api.start(), _key()
     refused = await stream.post(bad, idempotency_key=key)
 

@@ -10,6 +10,7 @@ import asyncio
 import re
 import time
 from contextlib import AsyncExitStack
+from typing import Any
 
 from ..client.answer import Answer, check_problem
 from ..client.api import EVENT_STREAM, JSON, NDJSON, Api
@@ -49,7 +50,7 @@ async def _use_up(api: Api) -> Answer:
     raise AssertionError("no limit was ever reached")
 
 
-async def _refused_events(api: Api, stream: Stream, **query: object) -> Answer:
+async def _refused_events(api: Api, stream: Stream, **query: Any) -> Answer:
     """Ask for events with nothing left: a slow machine may have given time for one more."""
     async with asyncio.timeout(30):
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 from ..case import each
 from ..client.api import EVENT_STREAM, JSON, NDJSON, Api
@@ -12,7 +13,7 @@ from ..client.stream import Stream
 FORMS = {"events": EVENT_STREAM, "lines": NDJSON, "pages": JSON, "socket": "websocket"}
 
 
-async def _first(stream: Stream, form: str, count: int = 1, **query: object) -> list[object]:
+async def _first(stream: Stream, form: str, count: int = 1, **query: Any) -> list[object]:
     """Return the data of the first results that a reading in this form gives."""
     if form == EVENT_STREAM:
         async with stream.events(**query) as events:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from ..case import each
 from ..client.api import EVENT_STREAM, Api
@@ -26,7 +27,7 @@ class Reading:
         self.at: str | None = None
 
     @property
-    def place(self) -> dict[str, object]:
+    def place(self) -> dict[str, Any]:
         return {} if self.at is None else {"cursor": self.at}
 
 
@@ -138,7 +139,8 @@ async def a_limit_over_many_cuts_is_that_limit(api: Api) -> None:
     stream = await _filled(api)
     await stream.results(RECORDS)
     seen: list[int] = []
-    at, query = None, {"limit": 10}
+    at: str | None = None
+    query: dict[str, Any] = {"limit": 10}
     while True:
         async with stream.events(at=at, **query) as events:
             if events.status == 204:

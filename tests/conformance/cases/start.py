@@ -211,7 +211,8 @@ async def a_refused_start_starts_nothing(api: Api) -> None:
 
     await api.post("/stream/start", json.dumps({"label": label, "colour": "red"}).encode())
 
-    streams, after = [], None
+    streams: list[Json] = []
+    after: str | None = None
     while True:
         page = (await api.get("/streams", limit=1000, **({"after": after} if after else {}))).ok()
         streams, after = streams + page["streams"], page["after"]

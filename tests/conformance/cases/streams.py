@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ..case import each
 from ..client.api import UNKNOWN, Api
@@ -14,7 +15,7 @@ MEMBERS = {"stream_id", "processor", "label", "created_at", "ttl_seconds", "ende
 
 async def _all(api: Api, limit: int = 1_000) -> list[Json]:
     found: list[Json] = []
-    query: dict[str, object] = {"limit": limit}
+    query: dict[str, Any] = {"limit": limit}
     while True:
         page = (await api.get("/streams", **query)).ok()
         assert len(page["streams"]) <= limit
