@@ -31,10 +31,10 @@ define environment
   echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
 endef
 
-.PHONY: help run test setup check fix bench soak lock clean
+.PHONY: help run test setup check fix bench soak conformance mutants lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Start everything on one port: broker, processing, API; Ctrl-C stops it all
 	$(call environment,run)
@@ -67,9 +67,22 @@ bench: ## Measure: 1,000 readers, latency against rate
 	@$(ROOT_PYTHON) -m local.first_start
 	@exec env MAKE_PID=$$PPID $(ROOT_PYTHON) -m tests.bench $(ARGS)
 
-soak: ## The tests that run for minutes
+soak: ## The tests that run for minutes: 20 of faults on three brokers among them
 	$(call environment,test)
+	@$(ROOT_PYTHON) -m local.first_start
 	$(ROOT_PYTHON) -m pytest -m soak $(ARGS)
+
+# URL, KEY and KEY2 (a second tenant's) are read from the command line; without URL our own is tried.
+conformance: ## Hold the contract against a server: URL=http://127.0.0.1:8080 KEY=test-api-key
+	$(call environment,test)
+	@[ -n "$(URL)" ] || $(ROOT_PYTHON) -m local.first_start
+	@CONFORMANCE_URL="$(URL)" CONFORMANCE_KEY="$(KEY)" CONFORMANCE_KEY2="$(KEY2)" \
+		$(ROOT_PYTHON) -m pytest -q tests/conformance $(ARGS)
+
+mutants: ## Prove the history checker on broken products; ARGS="--runs 100"
+	$(call environment,test)
+	@$(ROOT_PYTHON) -m local.first_start
+	@$(ROOT_PYTHON) -m tests.history mutants $(ARGS)
 
 # Sets include each other in the same versions: each is resolved within the one before.
 COMPILE = .local/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \

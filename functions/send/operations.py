@@ -49,8 +49,8 @@ SEND = Operation(
             "header",
             "For this stream and for 24 hours: the same key with the same bytes of body gives the "
             "first receipt again, marked `Idempotent-Replayed`, on whichever replica, and no "
-            "second result. 1 to 255 visible ASCII characters, once; bare, or quoted as a string "
-            'of RFC 9651 (`"abc"` and `abc` are one key), which spaces, commas and quotes need. '
+            "second result. 1 to 255 ASCII characters that can be seen, once; bare, or quoted as "
+            'a string of RFC 9651 (`"abc"` and `abc` are one key). '
             "It covers one record or a whole array; with lines it is refused. A refusal leaves it "
             "unused, and so does a 5xx that certainly stored nothing; after `outcome-unknown` it "
             "stays bound to the body.",

@@ -83,7 +83,9 @@ def _names_data_twice(body: bytes) -> bool:
 def _marked(body: bytes) -> _Marked:
     """Return whose frame this is, with a ref that may be sent back."""
     if not is_shallow(body, 2 * MAX_DEPTH):
-        # Too deep to look into safely: a send whose ref is lost, if it is one.
+        # Too deep to look into safely: a send whose ref is lost, if it can be one.
+        if not body.lstrip().startswith(b"{"):
+            raise NotAFrame("A frame is a JSON object")
         return _Marked("send")
     try:
         marked = MARKED.decode(body)

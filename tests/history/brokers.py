@@ -6,18 +6,20 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import KafkaError
 
 from local.broker import Broker
 from local.cluster import Cluster
 
 ASK_SECONDS = 10.0
-KEPT_SECONDS = 2.0
+KEPT_MS = 2_000
+TRIES = 20
 
 
 class Deleted(NamedTuple):
@@ -57,12 +59,72 @@ class Brokers:
         self._signal(number, signal.SIGCONT)
 
     async def ends(self, topic: str) -> dict[int, int]:
-        """Return where each partition of a topic ends."""
-        return await asyncio.to_thread(self._ends, topic)
+        """Return where each partition of a topic ends; nothing while another fault is at work."""
+        try:
+            async with asyncio.timeout(ASK_SECONDS), self._consumer() as consumer:
+                await consumer.topics()
+                partitions = consumer.partitions_for_topic(topic) or ()
+                asked = [TopicPartition(topic, number) for number in partitions]
+                ends = await consumer.end_offsets(asked)
+        except (KafkaError, TimeoutError):
+            return {}
+        return {place.partition: end for place, end in ends.items()}
 
     async def delete_before(self, topic: str, offsets: Mapping[int, int]) -> list[Deleted]:
-        """Delete the records before these offsets, and return where that was done."""
-        return await asyncio.to_thread(self._delete_before, topic, offsets)
+        """Delete the records before these offsets, and return where that was done.
+
+        Shape:   what nobody can tell the outcome of is looked up: it counts if it was done.
+        """
+        if not offsets:
+            return []
+        asked = {TopicPartition(topic, n): RecordsToDelete(end) for n, end in offsets.items()}
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(ASK_SECONDS), self._admin() as admin:
+                await admin.delete_records(asked)
+        found = [await self._deleted(place) for place in asked]
+        return [deleted for deleted in found if deleted.before]
+
+    async def _deleted(self, place: TopicPartition) -> Deleted:
+        """Return what is gone of a partition, asked until it is told.
+
+        Raises:  AssertionError if the brokers never tell.
+        """
+        for _ in range(TRIES):
+            try:
+                async with asyncio.timeout(ASK_SECONDS), self._consumer() as consumer:
+                    before = (await consumer.beginning_offsets([place]))[place]
+                    consumer.assign([place])
+                    consumer.seek(place, before)
+                    found = await consumer.getmany(place, timeout_ms=KEPT_MS, max_records=1)
+                    headers = dict(found[place][0].headers) if found.get(place) else {}
+                    kept = headers.get("source")
+                    return Deleted(place.partition, before, kept.decode() if kept else None)
+            except (KafkaError, TimeoutError):
+                await asyncio.sleep(0.2)
+        raise AssertionError(f"nobody tells where {place} begins")
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+        )
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            await consumer.stop()
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        try:
+            await admin.start()
+            yield admin
+        finally:
+            await admin.close()
 
     @property
     def _bootstrap(self) -> str:
@@ -72,48 +134,6 @@ class Brokers:
         pid = self._brokers[number].pid
         if pid is not None:
             os.kill(pid, which)
-
-    def _ends(self, topic: str) -> dict[int, int]:
-        consumer = Consumer({"bootstrap.servers": self._bootstrap, "group.id": "history"})
-        try:
-            partitions = consumer.list_topics(topic, ASK_SECONDS).topics[topic].partitions
-            return {
-                number: consumer.get_watermark_offsets(TopicPartition(topic, number), ASK_SECONDS)[
-                    1
-                ]
-                for number in partitions
-            }
-        except KafkaException:
-            return {}  # Another fault is at work; there is nothing to delete then.
-        finally:
-            consumer.close()
-
-    def _delete_before(self, topic: str, offsets: Mapping[int, int]) -> list[Deleted]:
-        admin = AdminClient({"bootstrap.servers": self._bootstrap})
-        asked = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
-        if not asked:
-            return []
-        deleted = []
-        for place, future in admin.delete_records(asked, request_timeout=ASK_SECONDS).items():
-            try:
-                before = future.result(2 * ASK_SECONDS).low_watermark
-            except KafkaException:
-                continue
-            kept = self._source_at(TopicPartition(topic, place.partition, before))
-            deleted.append(Deleted(place.partition, before, kept))
-        return deleted
-
-    def _source_at(self, place: TopicPartition) -> str | None:
-        """Return the source of the first result that is left, None if there is none."""
-        consumer = Consumer({"bootstrap.servers": self._bootstrap, "group.id": "history"})
-        try:
-            consumer.assign([place])
-            message = consumer.poll(KEPT_SECONDS)
-            headers = dict((message.headers() if message is not None else None) or ())
-            source = headers.get("source")
-            return source.decode() if isinstance(source, bytes) else None
-        finally:
-            consumer.close()
 
 
 @asynccontextmanager

@@ -43,7 +43,17 @@ def test_a_ref_is_optional() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "hello", "[]", "1", '{"type":"receive"}', '{"data":1}', '{"type":1}', '{"type":"send"'],
+    [
+        "",
+        "hello",
+        "[]",
+        "1",
+        "[" * 100_000,
+        '{"type":"receive"}',
+        '{"data":1}',
+        '{"type":1}',
+        '{"type":"send"',
+    ],
 )
 def test_what_is_no_send_at_all_is_no_frame(text: str) -> None:
     with pytest.raises(NotAFrame):

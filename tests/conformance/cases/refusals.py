@@ -146,7 +146,7 @@ async def every_route_needs_a_credential(api: Api, method: str, path: str, kind:
         "as basic": {"authorization": "Basic eDp5"},
         "a bearer that is none": {"authorization": "Bearer nonsense"},
         "an unsigned token": {"authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0."},
-        "an empty bearer": {"authorization": "Bearer "},
+        "an empty bearer": {"authorization": "Bearer"},
     }
 )
 async def a_credential_that_is_none_opens_nothing(api: Api, headers: dict[str, str]) -> None:
@@ -207,10 +207,8 @@ async def get_of_start_does_not_start_a_stream(api: Api) -> None:
     {
         "nowhere": "/nowhere",
         "below a route": "/streams/1/2/3",
-        "a slash more": "/streams/",
         "capitals": "/Streams",
         "up and away": "/../../etc/passwd",
-        "two slashes": "//streams",
         "a file": "/console/../../etc/passwd",
         "no version": "/v1/stream/start",
     }

@@ -100,11 +100,12 @@ async def a_list_in_small_pages_is_the_list(api: Api) -> None:
 
 
 async def a_list_has_100_streams_a_page_by_default(api: Api) -> None:
-    everything = await _all(api)
+    before = await _all(api)
 
     page = (await api.get("/streams")).ok()
 
-    assert len(page["streams"]) == min(100, len(everything))
+    # Other cases start streams meanwhile.
+    assert min(100, len(before)) <= len(page["streams"]) <= 100
 
 
 async def a_look_and_the_list_say_the_same(api: Api) -> None:
