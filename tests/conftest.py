@@ -1,4 +1,4 @@
-"""The one fixture every folder shares: a real broker, started once for a test run."""
+"""What every folder shares: a real broker, started once for a test run, and ports of our own."""
 
 import asyncio
 import threading
@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from local import ports
 from local.broker import Broker
+
+MOST_WORKERS = 8
 
 
 class BrokerThread:
@@ -40,3 +43,18 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running.start()
     yield running.broker.bootstrap
     running.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_ports(worker_id: str) -> Iterator[None]:
+    """Keep what runs beside this from the port of a server that a test has just ended.
+
+    Such a port is free until the test starts the server again, and anybody may find it.
+    """
+    first, last = ports.FIRST, ports.LAST
+    width = (last - first) // MOST_WORKERS
+    number = int(worker_id.removeprefix("gw")) if worker_id != "master" else 0
+    ports.FIRST = first + number % MOST_WORKERS * width
+    ports.LAST = ports.FIRST + width
+    yield
+    ports.FIRST, ports.LAST = first, last
