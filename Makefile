@@ -2,8 +2,8 @@
 # ARGS go to what is run: make run ARGS="--port 9000", make test ARGS="tests/core -x".
 
 ARGS ?=
-# Most tests wait for a broker or a clock, so two at a time take little more than half as long.
-TEST_WORKERS ?= 2
+# The long tests wait for a broker or a clock, so that two cores carry three at a time.
+TEST_WORKERS ?= 3
 ROOT_PYTHON := .venv/bin/python
 UV_VERSION := 0.13.9
 SHELL := /bin/sh
