@@ -11,11 +11,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
+from streaming_runtime.core.entries import BadEntry, from_json, merged
 from streaming_runtime.core.errors import ConfigurationInvalid, OutcomeUnknown, translated
 from streaming_runtime.core.model import Receipt, Stream
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
-from streaming_runtime.kafka.entries import BadEntry, from_json, merged
 from streaming_runtime.kafka.failures import READ_FAILURES
 from streaming_runtime.kafka.internals import (
     ProducerInternals,

@@ -12,9 +12,9 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord
 
+from streaming_runtime.core.entries import BadEntry
 from streaming_runtime.core.errors import BrokerUnavailable, Overloaded, StreamingError
 from streaming_runtime.core.ports import Claim, Ends
-from streaming_runtime.kafka.entries import BadEntry
 from streaming_runtime.kafka.follower import Follower
 from streaming_runtime.kafka.idempotency_entries import Claimed, Released, decode, encode
 from streaming_runtime.kafka.idempotency_index import ClaimIndex, Row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from streaming_runtime.kafka.entries import BadEntry
+from streaming_runtime.core.entries import BadEntry
 
 USE_BYTES = 16
 

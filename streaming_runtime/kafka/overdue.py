@@ -7,9 +7,6 @@ from itertools import islice
 
 from streaming_runtime.core.model import Stream
 
-# An end is registered first and stored in the input topic after it. Who did the first and died
-# before the second leaves a stream that takes nothing and never ends: somebody completes it.
-INTERRUPTED_MS = 10_000
 MOST_AT_ONCE = 1_000
 MOST_MOVES = 1_000
 
@@ -27,7 +24,7 @@ class Overdue:
 
     def note(self, stream: Stream) -> None:
         """Take the latest entry of a stream."""
-        moment = _due_at(stream)
+        moment = stream.due_at()
         if moment is None:
             self.forget(stream.stream_id)
         elif stream.stream_id in self._ripe:
@@ -35,7 +32,7 @@ class Overdue:
         else:
             known = self._waiting.get(stream.stream_id)
             self._waiting[stream.stream_id] = stream
-            if known is None or _due_at(known) != moment:
+            if known is None or known.due_at() != moment:
                 heappush(self._heap, (moment, stream.stream_id))
 
     def forget(self, stream_id: str) -> None:
@@ -51,7 +48,7 @@ class Overdue:
             moment, stream_id = heappop(self._heap)
             stream = self._waiting.get(stream_id)
             # A place that a later entry has made wrong is passed over.
-            if stream is not None and _due_at(stream) == moment:
+            if stream is not None and stream.due_at() == moment:
                 self._ripe[stream_id] = self._waiting.pop(stream_id)
         due = list(islice(self._ripe.values(), MOST_AT_ONCE))
         for stream in due:
@@ -59,10 +56,3 @@ class Overdue:
             self._ripe[stream.stream_id] = self._ripe.pop(stream.stream_id)
         return due
 
-
-def _due_at(stream: Stream) -> int | None:
-    if stream.end_source is not None:
-        return None
-    interrupted = None if stream.ended_at is None else stream.ended_at + INTERRUPTED_MS
-    moments = [moment for moment in (stream.expires_at(), interrupted) if moment is not None]
-    return min(moments, default=None)

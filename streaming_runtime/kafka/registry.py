@@ -15,10 +15,7 @@ from collections.abc import Callable, Sequence
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord
 
-from streaming_runtime.core.errors import BrokerUnavailable, OutcomeUnknown
-from streaming_runtime.core.model import Incarnation, Stream, new_incarnation
-from streaming_runtime.kafka.clients import CALL_SECONDS
-from streaming_runtime.kafka.entries import (
+from streaming_runtime.core.entries import (
     INCARNATION_PREFIX,
     BadEntry,
     announcement,
@@ -27,6 +24,9 @@ from streaming_runtime.kafka.entries import (
     read_announcement,
     to_json,
 )
+from streaming_runtime.core.errors import BrokerUnavailable, OutcomeUnknown
+from streaming_runtime.core.model import Incarnation, Stream, new_incarnation
+from streaming_runtime.kafka.clients import CALL_SECONDS
 from streaming_runtime.kafka.follower import Follower
 from streaming_runtime.kafka.offsets import Offsets
 from streaming_runtime.kafka.overdue import Overdue
@@ -38,7 +38,7 @@ CATCH_UP_SECONDS = 2 * CALL_SECONDS
 
 
 class KafkaRegistry:
-    """Implements core.ports.StreamRegistry over the ``streams`` topic."""
+    """Implements core.ports.StreamRegistry and OverdueStreams over the ``streams`` topic."""
 
     def __init__(
         self,
@@ -82,11 +82,7 @@ class KafkaRegistry:
         start = 0 if after is None else bisect_right(known, after, key=self._place)
         return [self._streams[stream_id] for stream_id in known[start : start + limit]]
 
-    def due(self, now_ms: int) -> list[Stream]:
-        """Return streams that have to be ended now: expired, or left half ended by a crash.
-
-        Shape:   a part of them, so that a call costs little; each stays due until it has an end.
-        """
+    async def due(self, now_ms: int) -> list[Stream]:
         return self._overdue.due(now_ms)
 
     async def announce(self, partitions: int, replaced: Incarnation | None) -> Incarnation:

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from streaming_runtime.core.entries import BadEntry
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.ports import Ends
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
-from streaming_runtime.kafka.entries import BadEntry
 from streaming_runtime.kafka.follower import TopicReplaced
 from streaming_runtime.kafka.idempotency import KafkaClaims, KafkaClock
 from streaming_runtime.kafka.idempotency_entries import Claimed, Released, decode, encode

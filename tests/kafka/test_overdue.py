@@ -1,7 +1,7 @@
 from typing import Any
 
-from streaming_runtime.core.model import Processor, Stream
-from streaming_runtime.kafka.overdue import INTERRUPTED_MS, MOST_AT_ONCE, MOST_MOVES, Overdue
+from streaming_runtime.core.model import INTERRUPTED_MS, Processor, Stream
+from streaming_runtime.kafka.overdue import MOST_AT_ONCE, MOST_MOVES, Overdue
 
 
 def stream(number: int = 0, **fields: Any) -> Stream:

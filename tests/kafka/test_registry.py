@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from streaming_runtime.core.entries import announcement, from_json, to_json
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.model import Incarnation, Processor, Stream, new_stream_id
 from streaming_runtime.core.settings import KafkaSettings
-from streaming_runtime.kafka.entries import announcement, from_json, to_json
 from streaming_runtime.kafka.follower import TopicReplaced
 from streaming_runtime.kafka.incarnations import registry_alone
 from streaming_runtime.kafka.offsets import Offsets
@@ -130,7 +130,7 @@ async def test_a_tombstone_removes_a_stream(settings: KafkaSettings) -> None:
 
         assert await registry.get(removed.stream_id) is None
         assert await registry.page("acme", None, 10) == [kept]
-        assert registry.due(10**15) == []
+        assert await registry.due(10**15) == []
 
 
 async def test_a_stream_is_due_until_its_end_is_registered(settings: KafkaSettings) -> None:
@@ -138,12 +138,12 @@ async def test_a_stream_is_due_until_its_end_is_registered(settings: KafkaSettin
     async with running_registry(settings) as one, running_registry(settings) as other:
         await one.put(stream)
         await other.catch_up()
-        early, due, still_due = other.due(1_999), other.due(2_000), other.due(2_000)
+        early, due, still_due = [await other.due(at) for at in (1_999, 2_000, 2_000)]
         await one.put(stream.ended(2_000, 7))
         await other.catch_up()
 
         assert (early, due, still_due) == ([], [stream], [stream])
-        assert other.due(10**15) == []
+        assert await other.due(10**15) == []
 
 
 async def test_of_processes_that_announce_at_once_the_first_in_the_log_counts_for_all(

@@ -16,11 +16,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from local.ports import free_port
+from streaming_runtime.core.entries import INCARNATION_PREFIX, read_announcement
 from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid
 from streaming_runtime.core.model import Incarnation
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
-from streaming_runtime.kafka.entries import INCARNATION_PREFIX, read_announcement
 from streaming_runtime.kafka.incarnations import registry_alone
 from streaming_runtime.kafka.registry import KafkaRegistry
 from streaming_runtime.kafka.topics import _wanted, ensure_topics
