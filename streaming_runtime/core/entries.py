@@ -1,4 +1,4 @@
-"""Registry entries as they stand in the streams topic, and how two of one stream become one."""
+"""Registry entries as they are stored, and how two of one stream become one."""
 
 from __future__ import annotations
 

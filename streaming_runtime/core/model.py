@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+# An end is registered first and stored in the input topic after it. Who did the first and died
+# before the second leaves a stream that takes nothing and never ends: somebody completes it.
+INTERRUPTED_MS = 10_000
 STREAM_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 # The last millisecond of the year 9999: what a datetime can hold.
 MAX_MILLISECONDS = 253_402_300_799_999
@@ -119,6 +122,18 @@ class Stream:
         if expiry is None or expiry > now_ms:
             return self.ended_at
         return expiry if self.ended_at is None else min(self.ended_at, expiry)
+
+    def due_at(self) -> int | None:
+        """Return the moment (ms) at which somebody has to end the stream, None if nobody has to.
+
+        Shape:  its time is over, or an end that was begun is not completed; an end that has its
+                record is done with.
+        """
+        if self.end_source is not None:
+            return None
+        interrupted = None if self.ended_at is None else self.ended_at + INTERRUPTED_MS
+        moments = [moment for moment in (self.expires_at(), interrupted) if moment is not None]
+        return min(moments, default=None)
 
     def ended(self, at_ms: int, end_source: int | None = None) -> Stream:
         return replace(self, ended_at=self.ended_at or at_ms, end_source=end_source)

@@ -45,6 +45,16 @@ class StreamRegistry(Protocol):
         """Return a tenant's streams by (created_at, stream_id), those above ``after``."""
 
 
+class OverdueStreams(Protocol):
+    """Which streams have to be ended now: expired, or left half ended by a crash."""
+
+    async def due(self, now_ms: int) -> list[Stream]:
+        """Return a part of them, so that a call costs little; each stays due until it has an end.
+
+        Raises:  BrokerUnavailable.
+        """
+
+
 class Bounds(NamedTuple):
     """The offsets that exist in a partition: ``earliest <= offset < end``."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, get_args, get_type_hints
 
+from streaming_runtime.core import entries
 from streaming_runtime.core.errors import ProcessingFailed
 from streaming_runtime.core.model import Kind, Processor, Record, Stream
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.http import problems, schemas
 from streaming_runtime.http.examples import REQUEST_ID, RESULT, STREAM_ID
 from streaming_runtime.http.schemas import SOURCE, STREAM, TEXT, WHOLE, Schema
-from streaming_runtime.kafka import entries
 from streaming_runtime.kafka.topics import DAY_MS, DEAD_LETTER_DAYS, RETENTION_DAYS
 
 MILLISECONDS: Schema = {"type": "string", "pattern": "^[0-9]+$", "description": "Since 1970."}

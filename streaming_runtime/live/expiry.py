@@ -8,8 +8,8 @@ import random
 
 from streaming_runtime.core.errors import StreamingError
 from streaming_runtime.core.model import Stream
+from streaming_runtime.core.ports import OverdueStreams
 from streaming_runtime.core.streams import Streams
-from streaming_runtime.kafka.registry import KafkaRegistry
 
 log = logging.getLogger("millrace.live.expiry")
 
@@ -25,7 +25,7 @@ class Expiry:
     that end one stream at once are harmless: a stream has one end for its readers, the first.
     """
 
-    def __init__(self, registry: KafkaRegistry, streams: Streams) -> None:
+    def __init__(self, registry: OverdueStreams, streams: Streams) -> None:
         self._registry = registry
         self._streams = streams
 
@@ -33,9 +33,16 @@ class Expiry:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(random.uniform(0.5, 1.5) * LOOK_SECONDS)
-            due = self._registry.due(self._streams.now_ms())
+            due = await self._due()
             for first in range(0, len(due), TOGETHER):
                 await asyncio.gather(*map(self._end, due[first : first + TOGETHER]))
+
+    async def _due(self) -> list[Stream]:
+        try:
+            return await self._registry.due(self._streams.now_ms())
+        except StreamingError as failure:
+            log.warning("what is due cannot be read yet", extra={"reason": failure.code})
+            return []
 
     async def _end(self, stream: Stream) -> None:
         try:

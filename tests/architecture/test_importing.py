@@ -59,6 +59,7 @@ THIRD_PARTIES = (
     "aiokafka",
     "aiokafka.admin",
     "aws_lambda_powertools",
+    "boto3",
     "confluent_kafka",
     "jmespath",
     "litestar",

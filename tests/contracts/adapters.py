@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
+from streaming_runtime.aws.registry import DynamoRegistry
 from streaming_runtime.core.cursor import CursorSeal
 from streaming_runtime.core.model import Incarnation, Kind, Processor, Stream, new_stream_id
 from streaming_runtime.core.ports import RecordSink, ResultsLog, StreamRegistry
@@ -20,6 +21,7 @@ from streaming_runtime.kafka.direct_results import DirectResults
 from streaming_runtime.kafka.sink import KafkaSink
 from streaming_runtime.kafka.topics import ensure_topics
 from streaming_runtime.live.hub import Hub
+from tests.aws.table import dynamo, emulated_table
 from tests.core.memory import PARTITION, MemoryLog, MemoryRegistry, MemorySink
 from tests.kafka.parts import (
     asking_offsets,
@@ -53,7 +55,14 @@ async def memory_registry(_: KafkaSettings) -> AsyncIterator[Replicas]:
     yield Replicas(registry, registry)
 
 
-REGISTRIES = {"kafka": kafka_registry, "memory": memory_registry}
+@asynccontextmanager
+async def dynamo_registry(_: KafkaSettings) -> AsyncIterator[Replicas]:
+    # moto takes milliseconds for each call, one after the other.
+    with emulated_table(), dynamo(call_seconds=60) as one, dynamo(call_seconds=60) as other:
+        yield Replicas(DynamoRegistry(one), DynamoRegistry(other))
+
+
+REGISTRIES = {"kafka": kafka_registry, "dynamodb": dynamo_registry, "memory": memory_registry}
 
 
 @asynccontextmanager

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from streaming_runtime.aws.claims import DynamoClaims
 from streaming_runtime.core.ports import KeyClaims
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka.topics import ensure_topics
+from tests.aws.table import dynamo, emulated_table
 from tests.core.keys import MemoryClaims, Shared
-from tests.kafka.keys import running_claims
+from tests.kafka.keys import now_ms, running_claims
 
 
 class Claimants(NamedTuple):
@@ -33,4 +35,10 @@ async def memory_claims(_: KafkaSettings) -> AsyncIterator[Claimants]:
     yield Claimants(MemoryClaims(shared), MemoryClaims(shared))
 
 
-CLAIMS = {"kafka": kafka_claims, "memory": memory_claims}
+@asynccontextmanager
+async def dynamo_claims(_: KafkaSettings) -> AsyncIterator[Claimants]:
+    with emulated_table(), dynamo() as one, dynamo() as other:
+        yield Claimants(DynamoClaims(one, now_ms), DynamoClaims(other, now_ms))
+
+
+CLAIMS = {"kafka": kafka_claims, "dynamodb": dynamo_claims, "memory": memory_claims}

@@ -3,8 +3,7 @@ from typing import Any
 
 import pytest
 
-from streaming_runtime.core.model import Incarnation, Processor, Stream
-from streaming_runtime.kafka.entries import (
+from streaming_runtime.core.entries import (
     BadEntry,
     announcement,
     from_json,
@@ -12,6 +11,7 @@ from streaming_runtime.kafka.entries import (
     read_announcement,
     to_json,
 )
+from streaming_runtime.core.model import Incarnation, Processor, Stream
 
 STREAM_ID = "A" * 22
 KEY = STREAM_ID.encode()

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaProducer
 
+from streaming_runtime.core.entries import to_json
 from streaming_runtime.core.model import Processor, Stream, new_incarnation
 from streaming_runtime.core.settings import KafkaSettings
-from streaming_runtime.kafka.entries import to_json
 from tests.product import ROOT
 
 SECONDS = 50

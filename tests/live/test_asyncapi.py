@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from jsonschema import Draft7Validator
 
-from streaming_runtime.core import positions
+from streaming_runtime.core import entries, positions
 from streaming_runtime.core.cursor import CursorSeal
 from streaming_runtime.core.errors import BrokerUnavailable, InvalidBody, RateLimited, every_error
 from streaming_runtime.core.model import (
@@ -27,7 +27,6 @@ from streaming_runtime.core.results import EncodedResult, ResultEncoder
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.http import problems
 from streaming_runtime.http.event_forms import SseForm
-from streaming_runtime.kafka import entries
 from streaming_runtime.kafka.sink import KafkaSink
 from streaming_runtime.live import asyncapi, close_codes, frames
 from streaming_runtime.processing.dead_letters import dead_letter

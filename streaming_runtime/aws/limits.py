@@ -1,0 +1,124 @@
+"""What a tenant may do, counted in DynamoDB: every process of a region shares one budget.
+
+The bucket is kept as the moment at which it will be full again. A request moves that moment on by
+its price, in one conditional write, as long as it is not further away than a whole bucket.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from streaming_runtime.aws import items
+from streaming_runtime.aws.calls import Dynamo, failed_condition
+from streaming_runtime.core.limits import Verdict
+
+MICROSECONDS = 1_000_000
+# A bucket that was not used for so long is full, and forgotten.
+KEPT_SECONDS = 3_600
+# Between two attempts another process may have filled or emptied it, again and again.
+MOST_TRIES = 5
+
+
+class DynamoLimits:
+    """Takes requests of a tenant from the budget that all processes share.
+
+    Source:  the generic cell rate algorithm, ITU-T I.371, annex A.
+    """
+
+    def __init__(
+        self, dynamo: Dynamo, per_second: int, burst: int, now: Callable[[], float] = time.time
+    ) -> None:
+        self._dynamo = dynamo
+        self._rate = per_second
+        self._depth = burst * MICROSECONDS // per_second
+        self._burst = burst
+        self._now = now
+        # When each bucket is full, as far as was last seen here: only a guess at which of two
+        # conditions will hold. Tenants come from the credentials, so their number has a bound.
+        self._seen: dict[str, int] = {}
+
+    async def take(self, tenant: str, count: int = 1) -> Verdict:
+        """Take ``count`` if all are there, else none; a count above the burst needs a full bucket.
+
+        Raises:  BrokerUnavailable, Overloaded or OutcomeUnknown: perhaps it was taken.
+        """
+        now = int(self._now() * MICROSECONDS)
+        price = count * MICROSECONDS // self._rate
+        room = max(0, self._depth - price)
+        full_at = self._seen.get(tenant, 0)
+        for _ in range(MOST_TRIES):
+            if full_at > now + room:
+                # Refused without a write, if that is still so by what the table says.
+                standing = await self._read(tenant)
+                if standing > now + room:
+                    return self._verdict(tenant, standing, now, standing - room)
+                full_at = standing
+            written = await self._moved(tenant, full_at, now, price, room)
+            if written is not None:
+                return self._verdict(tenant, written, now, None)
+            full_at = await self._read(tenant)
+        return self._verdict(tenant, full_at, now, now + MICROSECONDS)
+
+    async def _moved(
+        self, tenant: str, full_at: int, now: int, price: int, room: int
+    ) -> int | None:
+        """Pay, and return when the bucket is full then; None when the guess was wrong."""
+        if full_at > now:
+            change = "full_at = full_at + :price"
+            condition = "full_at BETWEEN :now AND :latest"
+            values = {":price": price, ":now": now, ":latest": now + room}
+        else:
+            change = "full_at = :full_at"
+            condition = "attribute_not_exists(pk) OR full_at <= :now"
+            values = {":full_at": now + price, ":now": now}
+        values[":expires_at"] = now // MICROSECONDS + KEPT_SECONDS
+        try:
+            answer = await self._dynamo.write(
+                "update_item",
+                TableName=self._dynamo.table,
+                Key=items.limit_key(tenant),
+                UpdateExpression=f"SET {change}, expires_at = :expires_at",
+                ConditionExpression=condition,
+                ExpressionAttributeValues={k: items.whole(v) for k, v in values.items()},
+                ReturnValues="UPDATED_NEW",
+            )
+        except ClientError as failure:
+            if failed_condition(failure) is None:
+                raise
+            return None
+        return _full_at(answer["Attributes"])
+
+    async def _read(self, tenant: str) -> int:
+        found = await self._dynamo.read(
+            "get_item",
+            TableName=self._dynamo.table,
+            Key=items.limit_key(tenant),
+            ConsistentRead=True,
+        )
+        return _full_at(found.get("Item", {}))
+
+    def _verdict(self, tenant: str, full_at: int, now: int, retry_at: int | None) -> Verdict:
+        self._seen[tenant] = full_at
+        missing = max(0, full_at - now)
+        remaining = max(0, (self._depth - missing) * self._rate // MICROSECONDS)
+        more_at = full_at - self._depth + (remaining + 1) * MICROSECONDS // self._rate
+        return Verdict(
+            is_admitted=retry_at is None,
+            remaining=remaining,
+            reset_seconds=0 if remaining >= self._burst else _seconds(more_at - now),
+            retry_after_seconds=0 if retry_at is None else max(1, _seconds(retry_at - now)),
+        )
+
+
+def _full_at(item: dict[str, Any]) -> int:
+    return int(item["full_at"]["N"]) if "full_at" in item else 0
+
+
+def _seconds(microseconds: int) -> int:
+    # Rounded up, and a millisecond more: a request after Retry-After must succeed.
+    return max(0, math.ceil(microseconds / MICROSECONDS + 0.001))
