@@ -36,6 +36,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PROCESSING_PROMETHEUS_PORT=2113 \
     STATE_DIR=/var/lib/millrace
 
+# All that is written to: with a read-only root (Fargate) these are mounts, and belong to the user.
+VOLUME ["/var/lib/millrace", "/tmp"]
 USER 10001:10001
 EXPOSE 8080 2112 2113
 STOPSIGNAL SIGTERM

@@ -31,7 +31,7 @@ define environment
   echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
 endef
 
-.PHONY: help run test setup check fix bench soak conformance mutants lock clean
+.PHONY: help run test setup check fix bench soak conformance mutants build lambda invoke budget lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,30 @@ mutants: ## Prove the history checker on broken products; ARGS="--runs 100"
 	@$(ROOT_PYTHON) -m local.first_start
 	@$(ROOT_PYTHON) -m tests.history mutants $(ARGS)
 
+build: ## Build the functions for Lambda into build/; ARGS="--arch x86_64"
+	$(call environment,run)
+	@exec env MAKE_PID=$$PPID $(ROOT_PYTHON) -m local.build $(ARGS)
+
+# What SAM calls for BuildMethod makefile: make build-SendFunction ARTIFACTS_DIR=...
+build-%:
+	$(call environment,run)
+	@$(ROOT_PYTHON) -m local.build $* --artifacts-dir "$(ARTIFACTS_DIR)"
+
+lambda: ## The functions as built, under a Lambda runtime here, with the rest of make run
+	$(call environment,test)
+	@$(ROOT_PYTHON) -m local.first_start
+	@exec env MAKE_PID=$$PPID $(ROOT_PYTHON) -m local.emulator $(ARGS)
+
+invoke: ## One call of one function: make invoke F=send EVENT=event.json
+	$(call environment,test)
+	@$(ROOT_PYTHON) -m local.first_start
+	@$(ROOT_PYTHON) -m local.emulator.invoke "$(F)" "$(EVENT)" $(ARGS)
+
+budget: ## Measure the functions: import and init time, sizes, p50 and p99
+	$(call environment,test)
+	@$(ROOT_PYTHON) -m local.first_start
+	@$(ROOT_PYTHON) -m local.emulator.budget $(ARGS)
+
 # Sets include each other in the same versions: each is resolved within the one before.
 COMPILE = .local/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
@@ -93,8 +117,8 @@ lock: ## Write requirements/*.txt from *.in; UPGRADE=--upgrade takes the newest 
 	@$(ROOT_PYTHON) -m venv .local/lock
 	@.local/lock/bin/python -m pip install --quiet uv==$(UV_VERSION)
 	$(COMPILE) requirements/run.in -o requirements/run.txt
-	$(COMPILE) -c requirements/run.txt requirements/container.in -o requirements/container.txt
 	$(COMPILE) -c requirements/run.txt requirements/functions.in -o requirements/functions.txt
+	$(COMPILE) -c requirements/run.txt -c requirements/functions.txt requirements/container.in -o requirements/container.txt
 	$(COMPILE) -c requirements/run.txt -c requirements/functions.txt requirements/test.in -o requirements/test.txt
 	$(COMPILE) -c requirements/test.txt requirements/bench.in -o requirements/bench.txt
 
