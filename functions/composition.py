@@ -4,45 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from litestar import Router
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from functions.unreachable import UnreachableKafka
+from functions.known_settings import KnownSettings, known_settings
+from functions.opened import Opened, Parts, now_ms, open_parts
+from functions.unreachable import ClosedGate, UnreachableKafka
 from streaming_runtime.core.cursor import CursorSeal
-from streaming_runtime.core.errors import BrokerUnavailable, InvalidBody
+from streaming_runtime.core.errors import BrokerUnavailable, InvalidBody, Overloaded
 from streaming_runtime.core.idempotency import KeyedSending
 from streaming_runtime.core.limits import TenantLimits
-from streaming_runtime.core.ports import (
-    InputLog,
-    KeyClaims,
-    ProcessorCatalog,
-    RecordSink,
-    ResultsLog,
-    StreamRegistry,
-)
+from streaming_runtime.core.ports import ProcessorCatalog
 from streaming_runtime.core.reading import Readings
-from streaming_runtime.core.results import ResultEncoder
 from streaming_runtime.core.sending import Sending
 from streaming_runtime.core.settings import Settings, log_level
 from streaming_runtime.core.streams import Streams
 from streaming_runtime.http.application import create_app
 from streaming_runtime.http.credentials import ConfiguredKeys
 from streaming_runtime.http.finite_streams import FiniteStreams
-from streaming_runtime.http.gate import Gate
+from streaming_runtime.http.gate import Gate, SharedGate
 from streaming_runtime.http.lambda_entry import Handler, LambdaFigures, lambda_entry
 from streaming_runtime.http.services import Services
-from streaming_runtime.kafka import clients
-from streaming_runtime.kafka.connection import Connected, connected
-from streaming_runtime.kafka.direct_results import DirectResults
-from streaming_runtime.kafka.idempotency_parts import idempotency_over
+from streaming_runtime.http.time_left import within
 from streaming_runtime.kafka.loop_thread import LoopThread
 
 # A client waits for the first call of a process: by then Kafka is there, or we say that it is not.
 OPEN_SECONDS = 5.0
+NO_KAFKA = UnreachableKafka()
+NOTHING = Parts(NO_KAFKA, NO_KAFKA, NO_KAFKA, NO_KAFKA, NO_KAFKA)
 
 
 class NoProcessors:
@@ -55,34 +47,27 @@ class NoProcessors:
         raise InvalidBody("No stream can be started here")
 
 
-class Opened(NamedTuple):
-    """An application over Kafka, and what closes it."""
-
-    app: ASGIApp
-    kafka: Connected
-    kept: AsyncExitStack
-
-
 class FunctionApplication:
     """An ASGI application that connects to Kafka when it is first needed, and stays connected."""
 
     def __init__(
         self,
         router: Router,
-        environ: Mapping[str, str],
+        known: KnownSettings,
         catalog: ProcessorCatalog,
         figures: LambdaFigures,
     ) -> None:
         self._router = router
-        self._environ = environ
+        self._known = known
         self._catalog = catalog
         self._figures = figures
         self._open: Opened | None = None
+        self._app: ASGIApp | None = None
         self._opening: asyncio.Task[Opened] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = await self._current()
+        app = await self._current(within(scope, OPEN_SECONDS))
         await app(scope, receive, send)
 
     async def close(self) -> None:
@@ -94,25 +79,33 @@ class FunctionApplication:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    async def _current(self) -> ASGIApp:
+    async def _current(self, seconds: float) -> ASGIApp:
         """Return the application over Kafka, or over nothing while Kafka cannot be reached.
 
         Raises:  ConfigurationInvalid.
         """
-        if self._open is not None and self._open.kafka.vitals.failure is not None:
+        deadline = asyncio.get_running_loop().time() + seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                settings = await self._known.current()
+        except (Overloaded, TimeoutError):
+            return self._without_secrets()
+        opened = self._open
+        if opened is not None and (opened.vitals.failure or opened.settings != settings):
             self._retire()
-        if self._open is None:
-            settings = Settings.from_env(self._environ)
-            self._open = await self._opened(settings)
+        if self._app is None:
+            left = deadline - asyncio.get_running_loop().time()
+            self._open = await self._opened(settings, left)
             if self._open is None:
-                return self._over(settings, *[UnreachableKafka()] * 5)
-        return self._open.app
+                return self._over(settings, NOTHING)
+            self._app = self._over(settings, self._open.parts)
+        return self._app
 
-    async def _opened(self, settings: Settings) -> Opened | None:
-        """Open within OPEN_SECONDS; what takes longer goes on, and the next call waits for it."""
-        opening = self._opening or asyncio.ensure_future(self._connect(settings))
+    async def _opened(self, settings: Settings, seconds: float) -> Opened | None:
+        """Open within a time; what takes longer goes on, and the next call waits for it."""
+        opening = self._opening or asyncio.ensure_future(open_parts(settings))
         self._opening = opening
-        await asyncio.wait({opening}, timeout=OPEN_SECONDS)
+        await asyncio.wait({opening}, timeout=max(0.0, seconds))
         if not opening.done():
             return None
         if self._opening is opening:
@@ -122,47 +115,49 @@ class FunctionApplication:
         except BrokerUnavailable:
             return None
 
-    async def _connect(self, settings: Settings) -> Opened:
-        async with AsyncExitStack() as stack:
-            kafka = await stack.enter_async_context(connected(settings.kafka))
-            log = await stack.enter_async_context(_results(settings, kafka))
-            claims, input_log = idempotency_over(kafka, now_ms)
-            app = self._over(settings, kafka.registry, kafka.sink, log, claims, input_log)
-            return Opened(app, kafka, stack.pop_all())
-
     def _retire(self) -> None:
         """Close what is kept beside the calls that go on: that may take seconds."""
-        retired, self._open = self._open, None
+        retired, self._open, self._app = self._open, None, None
         if retired is not None:
             closing = asyncio.ensure_future(retired.kept.aclose())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
-    def _over(
+    def _over(self, settings: Settings, parts: Parts) -> ASGIApp:
+        limits, credentials = settings.limits, settings.credentials
+        keys = ConfiguredKeys(credentials.keys)
+        own = TenantLimits(limits.per_second, limits.burst, limits.readers, time.monotonic)
+        gate = SharedGate(keys, own, parts.limits) if parts.limits else Gate(keys, own)
+        seal, processor = CursorSeal(credentials.signing_secret), settings.default_processor
+        return self._application(gate, seal, parts, processor, settings.http.cors_origins)
+
+    def _without_secrets(self) -> ASGIApp:
+        """Return what answers while nobody knows which keys there are: whoever comes, comes again.
+
+        Web pages of other origins cannot read it; which may is among the settings.
+        """
+        return self._application(ClosedGate(), CursorSeal(b""), NOTHING, "", ())
+
+    def _application(
         self,
-        settings: Settings,
-        registry: StreamRegistry,
-        sink: RecordSink,
-        log: ResultsLog,
-        claims: KeyClaims,
-        input_log: InputLog,
+        gate: Gate,
+        seal: CursorSeal,
+        parts: Parts,
+        default_processor: str,
+        cors_origins: Sequence[str],
     ) -> ASGIApp:
-        limits = settings.limits
-        sending = Sending(sink, registry, now_ms)
-        readings = Readings(log, CursorSeal(settings.credentials.signing_secret))
+        registry, sink, log, claims, input_log, _ = parts
+        sending, readings = Sending(sink, registry, now_ms), Readings(log, seal)
         services = Services(
-            gate=Gate(
-                ConfiguredKeys(settings.credentials.keys),
-                TenantLimits(limits.per_second, limits.burst, limits.readers, time.monotonic),
-            ),
-            streams=Streams(registry, sink, log, self._catalog, settings.default_processor, now_ms),
+            gate=gate,
+            streams=Streams(registry, sink, log, self._catalog, default_processor, now_ms),
             sending=sending,
             keyed=KeyedSending(sending, claims, input_log),
             readings=readings,
             event_streams=FiniteStreams(readings),
             is_streaming=False,
         )
-        return create_app([self._router], services, self._figures, settings.http.cors_origins)
+        return create_app([self._router], services, self._figures, cors_origins)
 
 
 def function_handler(
@@ -173,26 +168,6 @@ def function_handler(
 ) -> Handler:
     """Return what Lambda calls; nothing is opened and no variable is read before it does."""
     figures = LambdaFigures(name)
-    app = FunctionApplication(router, environ, catalog or NoProcessors(), figures)
+    known = known_settings(environ)
+    app = FunctionApplication(router, known, catalog or NoProcessors(), figures)
     return lambda_entry(app, LoopThread("kafka").run, figures, lambda: log_level(environ))
-
-
-@asynccontextmanager
-async def _results(settings: Settings, kafka: Connected) -> AsyncIterator[DirectResults]:
-    seal = CursorSeal(settings.credentials.signing_secret)
-    log = DirectResults(
-        settings.kafka.results_topic,
-        settings.kafka.input_topic,
-        kafka.incarnation,
-        ResultEncoder(seal, kafka.incarnation.id),
-        kafka.offsets,
-        lambda: kafka.results_consumer(clients.REPLAY_WAIT_MS, clients.REPLAY_PARTITION_BYTES),
-    )
-    try:
-        yield log
-    finally:
-        await log.close()
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000

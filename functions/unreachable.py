@@ -1,14 +1,18 @@
-"""Kafka while it cannot be reached: every use says so, and all that needs no Kafka goes on."""
+"""What cannot be reached: every use of it says so, and all that does not need it goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn
 
-from streaming_runtime.core.errors import BrokerUnavailable
+from streaming_runtime.core.errors import BrokerUnavailable, Overloaded
+from streaming_runtime.core.limits import TenantLimits
 from streaming_runtime.core.model import Incarnation, Position, Receipt, Record, Stream
 from streaming_runtime.core.ports import Bounds, Claim, Ends, Feed
+from streaming_runtime.http.credentials import ConfiguredKeys
+from streaming_runtime.http.gate import Admission, Gate
 
 
 class UnreachableKafka:
@@ -71,3 +75,16 @@ class UnreachableKafka:
 
     def _refuse(self) -> NoReturn:
         raise BrokerUnavailable("Kafka cannot be reached now")
+
+
+class ClosedGate(Gate):
+    """Lets nobody in while it is not known which keys there are, and calls nobody's key wrong.
+
+    A client that is told 401 gives up, and an EventSource for good.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(ConfiguredKeys(()), TenantLimits(0, 0, 0, time.monotonic))
+
+    def admit(self, headers: Mapping[str, str]) -> Admission:
+        raise Overloaded("The keys of this deployment cannot be read now")

@@ -32,6 +32,7 @@ from streaming_runtime.http.gate import Admission
 from streaming_runtime.http.heads import fields_of, query_of
 from streaming_runtime.http.result_pages import FUNCTION_BYTES, PROCESS_BYTES, read_page
 from streaming_runtime.http.services import Services, services_of
+from streaming_runtime.http.time_left import within
 
 BEGIN_SECONDS = 15.0
 
@@ -61,14 +62,14 @@ async def read_results(request: Request[Any, Any, Any]) -> ASGIResponse:
 async def _answer(
     scope: Any, services: Services, fields: Mapping[str, str], accept: str
 ) -> ASGIResponse:
-    admission = services.gate.admit(fields)
+    admission = await services.gate.enter(fields)
     stream = await services.streams.owned(admission.tenant, scope["path_params"]["stream_id"])
     form, query = chosen_form(accept), query_of(scope)
     last_event_id = fields.get("last-event-id")
     if form == JSON:
-        return await _page(services, stream, query, last_event_id, admission)
+        return await _page(scope, services, stream, admission)
     start = start_of(query, last_event_id, is_page=False)
-    cursor, gap = await _begun(services, stream, start)
+    cursor, gap = await _begun(scope, services, stream, start)
     if cursor.is_reached() and gap is None:
         return Answer(status=204, headers=admission.headers)
     return services.event_streams.answer(
@@ -76,17 +77,12 @@ async def _answer(
     )
 
 
-async def _page(
-    services: Services,
-    stream: Stream,
-    query: dict[str, str],
-    last_event_id: str | None,
-    admission: Admission,
-) -> Answer:
+async def _page(scope: Any, services: Services, stream: Stream, admission: Admission) -> Answer:
+    query, last_event_id = query_of(scope), fields_of(scope).get("last-event-id")
     start = start_of(query, last_event_id, is_page=True)
     limit = whole(query, "limit", DEFAULT_PAGE, 1, MAX_LIMIT)
     wait_seconds = whole(query, "wait", 0, 0, MAX_WAIT_SECONDS)
-    cursor, gap = await _begun(services, stream, start)
+    cursor, gap = await _begun(scope, services, stream, start)
     if gap is not None and gap.requested is not None:
         raise PositionGone(earliest=gap.earliest, reason=gap.reason)
     page = await read_page(
@@ -94,17 +90,19 @@ async def _page(
         stream,
         cursor,
         limit=limit or DEFAULT_PAGE,
-        wait_seconds=wait_seconds or 0,
+        wait_seconds=within(scope, wait_seconds or 0),
         most_bytes=PROCESS_BYTES if services.is_streaming else FUNCTION_BYTES,
     )
     # Who asked for the start, not for a position, gets what still exists, and is told all the same.
     return Answer(page.encode(gap), headers=admission.headers)
 
 
-async def _begun(services: Services, stream: Stream, start: Start) -> tuple[Cursor, Gap | None]:
+async def _begun(
+    scope: Any, services: Services, stream: Stream, start: Start
+) -> tuple[Cursor, Gap | None]:
     """Decide where to begin, within BEGIN_SECONDS: ``since`` and ``tail`` search the log."""
     try:
-        async with asyncio.timeout(BEGIN_SECONDS):
+        async with asyncio.timeout(within(scope, BEGIN_SECONDS)):
             return await services.readings.begin(stream, start)
     except TimeoutError:
         raise BrokerUnavailable("The position was not found in time") from None

@@ -26,6 +26,7 @@ from streaming_runtime.http.bodies import (
 from streaming_runtime.http.edge import exchange_of
 from streaming_runtime.http.idempotency_key import NAME, key_of
 from streaming_runtime.http.services import Services
+from streaming_runtime.http.time_left import within
 from streaming_runtime.http.views import receipt_of
 
 REPLAYED = {"Idempotent-Replayed": "true"}
@@ -47,14 +48,17 @@ async def answer_keyed(
     """
     key = key_of(scope, fields[NAME])
     body = await read_body(receive, MAX_BODY_BYTES, oversized_send)
+    exchange = exchange_of(scope)
     if is_array(body):
         batch = KeyedSend.batch(stream, key, body, parse_batch(body), traceparent)
+        exchange.is_storing = True
         answer = await services.keyed.send(batch)
-        outcome = outcome_of(stream, answer.outcomes, exchange_of(scope).request_id)
+        outcome = outcome_of(stream, answer.outcomes, exchange.request_id)
         return of_json(outcome, 207, _marked(headers, answer))
     single = KeyedSend.single(stream, key, body, parse_record(body), traceparent)
-    seconds = wait_preference(fields.get("prefer", ""))
+    seconds = within(scope, wait_preference(fields.get("prefer", "")))
     deadline = asyncio.get_running_loop().time() + seconds
+    exchange.is_storing = True
     answer = await services.keyed.send(single)
     (receipt,) = answer.outcomes
     if isinstance(receipt, StreamingError):

@@ -31,6 +31,7 @@ from streaming_runtime.http.edge import exchange_of
 from streaming_runtime.http.heads import fields_of
 from streaming_runtime.http.idempotency_key import NAME
 from streaming_runtime.http.services import Services, services_of
+from streaming_runtime.http.time_left import within
 from streaming_runtime.http.views import receipt_of
 
 # A function's answer comes whole as well, and a load balancer passes on 1 MB of it: a line is
@@ -49,7 +50,7 @@ async def answer_send(scope: Any, receive: Receive, services: Services) -> ASGIR
     Raises:  StreamingError, for whoever called to turn into its problem.
     """
     fields = fields_of(scope)
-    admission = services.gate.admit(fields)
+    admission = await services.gate.enter(fields)
     stream = await services.streams.owned(admission.tenant, scope["path_params"]["stream_id"])
     traceparent = _traceparent(fields)
     if NAME in fields:
@@ -59,17 +60,23 @@ async def answer_send(scope: Any, receive: Receive, services: Services) -> ASGIR
             scope, receive, services, stream, fields, traceparent, admission.headers
         )
     services.sending.refuse_ended(stream)
+    exchange = exchange_of(scope)
     if _is_lines(fields):
-        sending = LineSending(services.sending, stream, traceparent, exchange_of(scope).request_id)
+        sending = LineSending(services.sending, stream, traceparent, exchange.request_id)
+        exchange.is_storing = True
         return await _send_lines(receive, services, sending, admission.headers)
     body = await read_body(receive, MAX_BODY_BYTES, oversized_send)
     if is_array(body):
-        records, request_id = parse_batch(body), exchange_of(scope).request_id
-        outcome = await send_batch(services.sending, stream, records, traceparent, request_id)
-        return of_json(outcome, 207, admission.headers)
+        records = parse_batch(body)
+        exchange.is_storing = True
+        sent = send_batch(services.sending, stream, records, traceparent, exchange.request_id)
+        return of_json(await sent, 207, admission.headers)
     data = parse_record(body)
-    if "prefer" in fields and (seconds := wait_preference(fields["prefer"])):
-        return await _send_and_wait(services, stream, data, traceparent, seconds, admission.headers)
+    if "prefer" in fields and (seconds := within(scope, wait_preference(fields["prefer"]))):
+        wait = await ResultWait.begin(services.readings, stream, seconds)
+        exchange.is_storing = True
+        return await _send_and_wait(services, stream, data, traceparent, wait, admission.headers)
+    exchange.is_storing = True
     receipt = await services.sending.send(stream, data, traceparent)
     return of_json(receipt_of(stream.stream_id, receipt), 202, admission.headers)
 
@@ -84,10 +91,9 @@ async def _send_and_wait(
     stream: Stream,
     data: bytes,
     traceparent: str | None,
-    seconds: int,
+    wait: ResultWait,
     headers: Mapping[str, str],
 ) -> Answer:
-    wait = await ResultWait.begin(services.readings, stream, seconds)
     receipt = await services.sending.send(stream, data, traceparent)
     found = await wait.result_of(receipt)
     if found is None:
@@ -106,7 +112,9 @@ async def _send_lines(
     body = await read_body(receive, MAX_FUNCTION_BODY_BYTES, _oversized_lines)
     if body.count(b"\n") > MAX_FUNCTION_LINES:
         raise _oversized_lines(body)
-    return Answer(await sending.send_all(body), media_type=NDJSON, headers=headers)
+    # The type by name: an answer without lines would have none.
+    typed = {**headers, "Content-Type": NDJSON}
+    return Answer(await sending.send_all(body), media_type=NDJSON, headers=typed)
 
 
 def _oversized_lines(_: bytes) -> StreamingError:

@@ -42,7 +42,7 @@ class ResultWait:
         self._deadline = deadline
 
     @classmethod
-    async def begin(cls, readings: Readings, stream: Stream, seconds: int) -> ResultWait:
+    async def begin(cls, readings: Readings, stream: Stream, seconds: float) -> ResultWait:
         """Note where the log ends now.
 
         Raises:  BrokerUnavailable; the record has not been sent then.

@@ -12,6 +12,7 @@ from streaming_runtime.core.positions import whole
 from streaming_runtime.core.streams import DEFAULT_PAGE, MAX_PAGE
 from streaming_runtime.http.answers import Answer, of_json
 from streaming_runtime.http.bodies import parse_nothing, read_body
+from streaming_runtime.http.edge import exchange_of
 from streaming_runtime.http.heads import fields_of, query_of
 from streaming_runtime.http.services import services_of
 from streaming_runtime.http.views import described
@@ -22,7 +23,7 @@ MOST_BODY_BYTES = 1_024
 @get("/stream/{stream_id:str}", opt={"operation": operations.GET})
 async def get_stream(request: Request[Any, Any, Any]) -> Answer:
     services = services_of(request)
-    admission = services.gate.admit(fields_of(request.scope))
+    admission = await services.gate.enter(fields_of(request.scope))
     stream = await services.streams.owned(admission.tenant, request.path_params["stream_id"])
     return of_json(described(stream, services.streams.now_ms()), headers=admission.headers)
 
@@ -30,7 +31,7 @@ async def get_stream(request: Request[Any, Any, Any]) -> Answer:
 @get("/streams", opt={"operation": operations.LIST})
 async def list_streams(request: Request[Any, Any, Any]) -> Answer:
     services = services_of(request)
-    admission = services.gate.admit(fields_of(request.scope))
+    admission = await services.gate.enter(fields_of(request.scope))
     query = query_of(request.scope)
     limit = whole(query, "limit", DEFAULT_PAGE, 1, MAX_PAGE) or DEFAULT_PAGE
     found, after = await services.streams.page(admission.tenant, query.get("after"), limit)
@@ -42,9 +43,10 @@ async def list_streams(request: Request[Any, Any, Any]) -> Answer:
 @post("/stream/{stream_id:str}/end", opt={"operation": operations.END})
 async def end_stream(request: Request[Any, Any, Any]) -> Answer:
     services = services_of(request)
-    admission = services.gate.admit(fields_of(request.scope))
+    admission = await services.gate.enter(fields_of(request.scope))
     stream = await services.streams.owned(admission.tenant, request.path_params["stream_id"])
     parse_nothing(await read_body(request.receive, MOST_BODY_BYTES, _oversized))
+    exchange_of(request.scope).is_storing = True
     await services.streams.end(stream)
     ended = await services.streams.owned(admission.tenant, stream.stream_id)
     return of_json(described(ended, services.streams.now_ms()), 202, admission.headers)

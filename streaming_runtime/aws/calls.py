@@ -16,6 +16,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
+    NoRegionError,
     ProxyConnectionError,
     SSLError,
 )
@@ -43,6 +44,7 @@ CERTAIN = (
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
+    NoRegionError,
     ProxyConnectionError,
     SSLError,
 )

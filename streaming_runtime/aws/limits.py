@@ -47,11 +47,12 @@ class DynamoLimits:
 
         Raises:  BrokerUnavailable, Overloaded or OutcomeUnknown: perhaps it was taken.
         """
-        now = int(self._now() * MICROSECONDS)
         price = count * MICROSECONDS // self._rate
         room = max(0, self._depth - price)
         full_at = self._seen.get(tenant, 0)
         for _ in range(MOST_TRIES):
+            # Asked anew: the call before may have taken as long as a cold start does.
+            now = int(self._now() * MICROSECONDS)
             if full_at > now + room:
                 # Refused without a write, if that is still so by what the table says.
                 standing = await self._read(tenant)
@@ -62,6 +63,7 @@ class DynamoLimits:
             if written is not None:
                 return self._verdict(tenant, written, now, None)
             full_at = await self._read(tenant)
+        now = int(self._now() * MICROSECONDS)
         return self._verdict(tenant, full_at, now, now + MICROSECONDS)
 
     async def _moved(

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from streaming_runtime.core.log_bounds import OncePerKind
 from streaming_runtime.core.model import timestamp
 
 # Everything a LogRecord has by itself; what else stands on one came in through ``extra``.
@@ -91,6 +92,7 @@ def configure_logs(level: str, process: str, secrets: Iterable[str] = ()) -> Non
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines(process, secrets))
+    handler.addFilter(OncePerKind())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

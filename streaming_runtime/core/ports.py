@@ -55,6 +55,10 @@ class OverdueStreams(Protocol):
         """
 
 
+class StreamStore(StreamRegistry, OverdueStreams, Protocol):
+    """What a long-running process needs of a registry."""
+
+
 class Bounds(NamedTuple):
     """The offsets that exist in a partition: ``earliest <= offset < end``."""
 
@@ -182,6 +186,13 @@ class KeyClaims(Protocol):
 
         Shape:  unless the key is unused, only for the same body: something may have been stored.
         """
+
+
+class Kept(NamedTuple):
+    """What all processes together remember of streams and of keys, wherever that is."""
+
+    streams: StreamStore
+    claims: KeyClaims
 
 
 class InputLog(Protocol):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streaming_runtime.core.errors import ConfigurationInvalid
+from streaming_runtime.core.kafka_security import NO_IDENTITY, WAYS, KafkaSecurity
+from streaming_runtime.core.secret_arns import secret_arns
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -26,17 +28,21 @@ MAX_KEY_BYTES = 1_024
 MAX_PORT = 65_535
 ADDRESS = re.compile(r"(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+", re.ASCII)
+REGISTRIES = ("kafka", "dynamodb")
+# Source: DynamoDB's naming rules.
+TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaSettings:
-    """Where Kafka is and what our topics are called."""
+    """Where Kafka is, how it is reached, and what our topics are called."""
 
     broker: str
     security: str
     topic_prefix: str
     partitions: int
+    identity: KafkaSecurity = NO_IDENTITY
 
     @property
     def input_topic(self) -> str:
@@ -67,7 +73,8 @@ class KafkaSettings:
             match = ADDRESS.fullmatch(address.strip())
             if match is None or not 0 < int(match[1]) <= MAX_PORT:
                 raise ConfigurationInvalid(f"KAFKA_BROKER ({broker}) is not host:port,host:port")
-        security = one_of(environ, "KAFKA_SECURITY", ("plaintext",), "plaintext")
+        security = one_of(environ, "KAFKA_SECURITY", WAYS, "plaintext")
+        identity = KafkaSecurity.from_env(environ, security)
         prefix = environ.get("KAFKA_TOPIC_PREFIX", "") or "millrace."
         legal = prefix.isascii() and all(c.isalnum() or c in "._-" for c in prefix)
         if not legal or len(prefix) > MAX_TOPIC_PREFIX:
@@ -75,7 +82,7 @@ class KafkaSettings:
                 f"KAFKA_TOPIC_PREFIX ({prefix!r}) may hold letters, digits, '.', '_' and '-'"
             )
         partitions = number(environ, "KAFKA_PARTITIONS", DEFAULT_PARTITIONS, 1, 10_000)
-        return cls(broker, security, prefix, partitions)
+        return cls(broker, security, prefix, partitions, identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,23 +202,43 @@ class Settings:
     http: HttpSettings
     default_processor: str
     registry: str
+    table: str
     log_level: str
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
-        """Read and check the environment.
+        """Read and check the environment, after what stands in secrets of AWS was put into it.
 
         Raises:  ConfigurationInvalid, in words that name the variable.
         """
+        for name in secret_arns(environ):
+            raise ConfigurationInvalid(f"{name} is set, but nothing here reads secrets of AWS")
+        registry, table = _registry(environ)
         return cls(
             kafka=KafkaSettings.from_env(environ),
             credentials=CredentialSettings.from_env(environ),
             limits=LimitSettings.from_env(environ),
             http=HttpSettings.from_env(environ),
             default_processor=environ.get("DEFAULT_PROCESSOR", "") or "identity",
-            registry=one_of(environ, "STREAM_REGISTRY", ("kafka",), "kafka"),
+            registry=registry,
+            table=table,
             log_level=log_level(environ),
         )
+
+
+def _registry(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return where streams are registered, and in which table if it is one."""
+    registry = one_of(environ, "STREAM_REGISTRY", REGISTRIES, "kafka")
+    table = environ.get("DYNAMODB_TABLE", "")
+    if registry == "dynamodb" and TABLE.fullmatch(table) is None:
+        raise ConfigurationInvalid(
+            f"DYNAMODB_TABLE ({table}) is no table's name: STREAM_REGISTRY (dynamodb) needs one"
+        )
+    if registry != "dynamodb" and table:
+        raise ConfigurationInvalid(
+            f"DYNAMODB_TABLE is set, but STREAM_REGISTRY ({registry}) does not use it"
+        )
+    return registry, table
 
 
 def log_level(environ: Mapping[str, str]) -> str:

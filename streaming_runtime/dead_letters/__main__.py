@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid
+from streaming_runtime.aws.environment import with_secrets
+from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid, Overloaded
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.dead_letters.options import parse
 from streaming_runtime.dead_letters.replaying import replay
@@ -27,11 +28,13 @@ def main() -> int:
     # What goes wrong is said once, by us.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        settings = KafkaSettings.from_env(os.environ)
+        settings = KafkaSettings.from_env(with_secrets(os.environ))
         return asyncio.run(_within(asked, settings))
     except ConfigurationInvalid as problem:
         _complain(str(problem))
         return ASKED_WRONGLY
+    except Overloaded as problem:
+        _complain(str(problem))
     except BrokerUnavailable:
         _complain(f"Kafka at {settings.broker} (KAFKA_BROKER) cannot be reached: {HINT}")
     except TimeoutError:

@@ -13,11 +13,17 @@ from typing import Any
 from litestar.exceptions import LitestarException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from streaming_runtime.core.errors import OutcomeUnknown, Overloaded, StreamingError
+from streaming_runtime.core.errors import (
+    BrokerUnavailable,
+    OutcomeUnknown,
+    Overloaded,
+    StreamingError,
+)
 from streaming_runtime.http import answers
 from streaming_runtime.http.bodies import ClientGone
 from streaming_runtime.http.cors import Cors, Fields
 from streaming_runtime.http.services import Observer
+from streaming_runtime.http.time_left import seconds_left
 
 log = logging.getLogger("millrace.http")
 
@@ -38,7 +44,15 @@ BODY_END: Any = {"type": "http.response.body", "body": b"", "more_body": False}
 class Exchange:
     """One request under way: its id, and what is learned of it on the way."""
 
-    __slots__ = ("code", "is_counted", "method", "request_id", "started", "status")
+    __slots__ = (
+        "code",
+        "is_counted",
+        "is_storing",
+        "method",
+        "request_id",
+        "started",
+        "status",
+    )
 
     def __init__(self, method: str) -> None:
         self.method = method
@@ -46,6 +60,8 @@ class Exchange:
         self.started = time.perf_counter()
         self.status = 0
         self.is_counted = False
+        # Whether something of it may be in Kafka by now; a route says so before it hands it over.
+        self.is_storing = False
         self.code: str | None = None
 
 
@@ -110,10 +126,10 @@ class Edge:
         try:
             await app(scope, receive, send)
         except asyncio.CancelledError:
-            # The server ends and waits no longer. A send may be stored: nobody has told us.
+            # The server ends, or an invocation does, and nobody waits any longer.
             if exchange.status:
                 raise
-            left = OutcomeUnknown() if exchange.method == "POST" else Overloaded()
+            left = _given_up(scope, exchange)
             exchange.code = left.code
             await answers.of_error(left, exchange.request_id)(scope, receive, send)
         except Exception as raised:
@@ -180,6 +196,15 @@ def exchange_of(scope: Any) -> Exchange:
     found = scope["millrace"]
     assert isinstance(found, Exchange)
     return found
+
+
+def _given_up(scope: Scope, exchange: Exchange) -> StreamingError:
+    """Return what is known of a request that was cancelled."""
+    if exchange.is_storing:
+        return OutcomeUnknown()
+    if seconds_left(scope) <= 0:
+        return BrokerUnavailable("Kafka did not answer in time; nothing was stored")
+    return Overloaded()
 
 
 def _unwrapped(raised: BaseException) -> BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from litestar.types import Receive, Scope, Send
 
@@ -17,6 +18,7 @@ from streaming_runtime.http.answers import StreamedAnswer, chunk
 from streaming_runtime.http.edge import Exchange, exchange_of
 from streaming_runtime.http.event_forms import FORMS, STREAM_HEADERS, EventForm, jittered_ms
 from streaming_runtime.http.result_pages import FUNCTION_BYTES, UNREADABLE, read_page
+from streaming_runtime.http.time_left import within
 
 # From the head of the request. API Gateway ends one after 29 s, and a first call connects first.
 TOTAL_SECONDS = 19.5
@@ -65,9 +67,10 @@ class FiniteAnswer(StreamedAnswer):
         self._cursor = cursor
         self._gap = gap
         self._exchange = Exchange("GET")
+        self._scope: Any = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._exchange = exchange_of(scope)
+        self._exchange, self._scope = exchange_of(scope), scope
         await super().__call__(scope, receive, send)
 
     async def _write(self, receive: Receive, send: Send) -> None:
@@ -78,7 +81,7 @@ class FiniteAnswer(StreamedAnswer):
             opening = form.opening(None, jittered_ms(*RETRY_MS)) + form.gap(self._gap)
         await chunk(send, opening)
         try:
-            async with asyncio.timeout(max(LEAST_SECONDS, self._left(TOTAL_SECONDS))):
+            async with asyncio.timeout(max(self._least(), self._left(TOTAL_SECONDS))):
                 results = await self._results()
         except TimeoutError:
             results = self._failure(BrokerUnavailable(UNREADABLE), start)
@@ -100,8 +103,12 @@ class FiniteAnswer(StreamedAnswer):
         return b"".join([*events, self._form.position(page.cursor)])
 
     def _left(self, seconds: float) -> float:
-        """What is left of a time that began with the head of the request."""
-        return seconds - (time.perf_counter() - self._exchange.started)
+        """What is left of a time that began with the head, and of the invocation's."""
+        left = seconds - (time.perf_counter() - self._exchange.started)
+        return within(self._scope, left)
+
+    def _least(self) -> float:
+        return within(self._scope, LEAST_SECONDS)
 
     def _failure(self, failure: StreamingError, start: str) -> bytes:
         problem = problems.encode(failure, self._exchange.request_id)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from streaming_runtime.core.errors import RateLimited
-from streaming_runtime.core.limits import TenantLimits
+from streaming_runtime.core.errors import RateLimited, StreamingError
+from streaming_runtime.core.limits import TenantLimits, Verdict
 from streaming_runtime.http.credentials import ConfiguredKeys
 
 # Nobody knows when one of a tenant's readers leaves.
@@ -20,11 +20,18 @@ class Admission(NamedTuple):
     headers: dict[str, str]
 
 
+class SharedLimits(Protocol):
+    """Limits that all processes count together."""
+
+    async def take(self, tenant: str, count: int = 1) -> Verdict:
+        """Raises:  StreamingError where they cannot be asked."""
+
+
 class Gate:
     """Knows the keys and the limits of tenants."""
 
     def __init__(self, keys: ConfiguredKeys, limits: TenantLimits) -> None:
-        self._keys = keys
+        self.keys = keys
         self.limits = limits
 
     def admit(self, headers: Mapping[str, str]) -> Admission:
@@ -32,8 +39,15 @@ class Gate:
 
         Raises:  Unauthorized; RateLimited with Retry-After and the RateLimit fields.
         """
-        tenant = self._keys.tenant_of(headers)
+        tenant = self.keys.tenant_of(headers)
         return Admission(tenant, self.count(tenant))
+
+    async def enter(self, headers: Mapping[str, str]) -> Admission:
+        """Let a request in; unlike ``admit`` it may ask others what they have let in.
+
+        Raises:  as ``admit``.
+        """
+        return self.admit(headers)
 
     def count(self, tenant: str) -> dict[str, str]:
         """Count one request of a tenant; return the fields that tell what is left.
@@ -42,8 +56,9 @@ class Gate:
         Source:  draft-ietf-httpapi-ratelimit-headers-11.
         """
         verdict = self.limits.take(tenant)
-        if verdict is None:
-            return {}
+        return {} if verdict is None else self._told(verdict)
+
+    def _told(self, verdict: Verdict) -> dict[str, str]:
         fields = {
             "RateLimit-Policy": self.limits.policy,
             "RateLimit": self.limits.state(verdict),
@@ -73,3 +88,21 @@ class Gate:
 
     def close_reader(self, tenant: str) -> None:
         self.limits.close_reader(tenant)
+
+
+class SharedGate(Gate):
+    """Counts requests together with all other processes, and by itself while it cannot."""
+
+    def __init__(self, keys: ConfiguredKeys, limits: TenantLimits, shared: SharedLimits) -> None:
+        super().__init__(keys, limits)
+        self._shared = shared
+
+    async def enter(self, headers: Mapping[str, str]) -> Admission:
+        tenant = self.keys.tenant_of(headers)
+        try:
+            verdict = await self._shared.take(tenant)
+        except StreamingError:
+            # What keeps the counts is no reason to refuse anybody; one process lets in no more
+            # than all of them may.
+            return Admission(tenant, self.count(tenant))
+        return Admission(tenant, self._told(verdict))

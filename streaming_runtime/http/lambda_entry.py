@@ -5,6 +5,7 @@ The only module that imports Mangum.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
@@ -14,18 +15,35 @@ from litestar.types import ASGIApp
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
-from streaming_runtime.core.errors import ConfigurationInvalid, StreamingError
+from streaming_runtime.core.errors import ConfigurationInvalid, InvalidBody, StreamingError
+from streaming_runtime.http import problems
 from streaming_runtime.http.answers import NDJSON
+from streaming_runtime.http.edge import new_request_id
+from streaming_runtime.http.lambda_events import (
+    Event,
+    body_of,
+    correlation_of,
+    kind_of,
+    readable,
+    refused_records,
+)
+from streaming_runtime.http.lambda_exchange import exchanged
 from streaming_runtime.http.problems import MEDIA_TYPE
 
 # Powertools names the logger after the service, and all of ours are below this name.
 LOGGER = "millrace"
 NAMESPACE = "Millrace"
-CORRELATION_ID = 'requestContext.requestId || headers."x-amzn-trace-id"'
 # What is text leaves as it is; anything else as base64, which a REST API passes on undecoded.
 TEXT_TYPES = [*DEFAULT_TEXT_MIME_TYPES, NDJSON, MEDIA_TYPE]
+# What must be left of an invocation when its answer is there, or Lambda ends the process: a second,
+# and of a very short one a fourth.
+MARGIN_SECONDS = 1.0
+MARGIN_SHARE = 0.25
+# What they tell at INFO is of no use to anybody, and Lambda's own handler would write it.
+TALKATIVE = ("aiokafka", "botocore")
+NO_REQUEST = "The event is no request of API Gateway, of a load balancer or of a function's URL"
+NO_CONTENT = 204
 
-Event = dict[str, Any]
 Handler = Callable[[Event, Any], dict[str, Any]]
 Run = Callable[[Coroutine[Any, Any, dict[str, Any]]], dict[str, Any]]
 
@@ -52,6 +70,12 @@ class LambdaFigures:
     def misconfigured(self) -> None:
         self.metrics.add_metric("ConfigurationFaults", MetricUnit.Count, 1)
 
+    def pinged(self) -> None:
+        self.metrics.add_metric("Pings", MetricUnit.Count, 1)
+
+    def foreign(self) -> None:
+        self.metrics.add_metric("ForeignEvents", MetricUnit.Count, 1)
+
 
 class LoopBridge(Mangum):
     """Mangum's reading of events, with the application run by ``run`` instead of on its own loop.
@@ -70,9 +94,26 @@ class LoopBridge(Mangum):
         """Make no loop: the base class opens one when it is built, that is, at import."""
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
-        adapter = self.infer(event, context)
-        exchange = _exchanged(cast(Any, self.app), adapter.scope, adapter.body)
-        return adapter(cast(Any, self._run(exchange)))
+        """Answer a request within the time that its invocation has left.
+
+        Raises:  UnreadableEvent; ConfigurationInvalid.
+        """
+        try:
+            adapter = self.infer(readable(event), context)
+            scope, body = adapter.scope, body_of(event)
+        # Nobody's event but one that somebody made up: what is missing may be anything.
+        except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as exc:
+            raise UnreadableEvent from exc
+        answer = self._run(exchanged(cast(Any, self.app), scope, body, _seconds(context)))
+        found: dict[str, Any] = adapter(cast(Any, answer))
+        if not any(name == b"content-type" for name, _ in answer["headers"]):
+            # Mangum gives an HTTP API's answer a type where it has none.
+            found.get("headers", {}).pop("content-type", None)
+        return found
+
+
+class UnreadableEvent(Exception):
+    """An event that looks like a request and is none."""
 
 
 def lambda_entry(
@@ -85,62 +126,61 @@ def lambda_entry(
     bridge = LoopBridge(app, run)
     state: dict[str, Handler] = {}
 
-    def answer(event: Event, context: Any) -> dict[str, Any]:
-        try:
-            return bridge(without_stage(event), context)
-        except ConfigurationInvalid:
-            figures.misconfigured()
-            raise
-
     def handler(event: Event, context: Any) -> dict[str, Any]:
         if not state:
             # At the first call, not at import: a logger takes its place among the process's own.
             logger = Logger(service=LOGGER, level=log_level())
-            logged = logger.inject_lambda_context(
-                answer, clear_state=True, correlation_id_path=CORRELATION_ID
-            )
+            for name in TALKATIVE:
+                logging.getLogger(name).setLevel(logging.WARNING)
+
+            def answer(event: Event, context: Any) -> dict[str, Any]:
+                return _answered(bridge, logger, figures, event, context)
+
+            # No variable of Powertools can have it log events: there are keys and bodies in them.
+            logged = logger.inject_lambda_context(answer, log_event=False, clear_state=True)
             state["whole"] = figures.metrics.log_metrics(logged, capture_cold_start_metric=True)
         return state["whole"](event, context)
 
     return handler
 
 
-def without_stage(event: Event) -> Event:
-    """Return an HTTP API's event with the path that the client asked for.
+def _answered(
+    bridge: LoopBridge, logger: Logger, figures: LambdaFigures, event: Event, context: Any
+) -> dict[str, Any]:
+    kind = kind_of(event)
+    if kind == "ping":
+        figures.pinged()
+        return _whole(NO_CONTENT, {}, "")
+    try:
+        if kind == "request":
+            logger.set_correlation_id(correlation_of(event))
+            return bridge(event, context)
+    except UnreadableEvent:
+        pass
+    except ConfigurationInvalid:
+        figures.misconfigured()
+        raise
+    figures.foreign()
+    logger.warning("an event that is no request was refused")
+    return _no_request(event)
 
-    A named stage stands before the path there, and nowhere else; Mangum passes it on.
-    """
-    context = event.get("requestContext", {})
-    stage, http = context.get("stage"), context.get("http")
-    if http is None or stage in (None, "$default"):
-        return event
-    path = http["path"]
-    if not path.startswith(f"/{stage}/"):
-        return event
-    return {
-        **event,
-        "requestContext": {**context, "http": {**http, "path": path[len(stage) + 1 :]}},
+
+def _no_request(event: Any) -> dict[str, Any]:
+    error = InvalidBody(NO_REQUEST)
+    headers = {
+        "content-type": MEDIA_TYPE,
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
     }
+    document = problems.encode(error, new_request_id()).decode()
+    return {**_whole(problems.status_of(error), headers, document), **refused_records(event)}
 
 
-async def _exchanged(app: ASGIApp, scope: Any, body: bytes) -> dict[str, Any]:
-    """Run one request to its end and return the whole answer as Mangum's handlers take it."""
-    head: dict[str, Any] = {}
-    pieces: list[bytes] = []
-    has_read = False
+def _whole(status: int, headers: dict[str, str], body: str) -> dict[str, Any]:
+    return {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
 
-    async def receive() -> Any:
-        nonlocal has_read
-        if has_read:
-            return {"type": "http.disconnect"}
-        has_read = True
-        return {"type": "http.request", "body": body, "more_body": False}
 
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            head.update(status=message["status"], headers=message["headers"])
-        else:
-            pieces.append(message.get("body", b""))
-
-    await app(scope, receive, send)
-    return {**head, "body": b"".join(pieces)}
+def _seconds(context: Any) -> float:
+    """Return how long an answer may take, so that it leaves before the invocation is over."""
+    left: float = context.get_remaining_time_in_millis() / 1000
+    return max(0.0, left - min(MARGIN_SECONDS, left * MARGIN_SHARE))

@@ -30,8 +30,9 @@ class Backlog:
         """Hand all over, in order; each keeps the deadline it came with."""
         self._stop_expiry()
         loop = asyncio.get_running_loop()
-        while self._line:
-            deadline, record = self._line.popleft()
+        # What is not taken comes back into a new line.
+        moved, self._line = self._line, deque()
+        for deadline, record in moved:
             if record.waiter.done():  # Who sent it has gone.
                 self._load.release(1, record.size)
                 continue

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streaming_runtime.core.settings import KafkaSettings
+from streaming_runtime.kafka.security import secured
 
 SEND_SECONDS = 3.0
 START_SECONDS = 10.0
@@ -34,7 +35,7 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
     """Return what every client is told of the cluster."""
     return {
         "bootstrap_servers": settings.broker,
-        "security_protocol": "PLAINTEXT",
+        **secured(settings),
         "client_id": "millrace",
         "request_timeout_ms": int(CALL_SECONDS * 1000),
         "retry_backoff_ms": RETRY_BACKOFF_MS,

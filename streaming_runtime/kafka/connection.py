@@ -71,7 +71,7 @@ async def connected(
             settings, wait_ms=REGISTRY_WAIT_MS, partition_bytes=clients.REPLAY_PARTITION_BYTES
         )
 
-    offsets = Offsets(asking)
+    offsets = Offsets(asking, producer.freshness)
     registry = KafkaRegistry(settings.streams_topic, producer, offsets, asking)
     vitals = Vitals()
     try:

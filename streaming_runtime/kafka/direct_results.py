@@ -16,6 +16,7 @@ from streaming_runtime.core.ports import Bounds
 from streaming_runtime.core.results import EncodedResult, ResultEncoder
 from streaming_runtime.kafka.clients import CALL_SECONDS
 from streaming_runtime.kafka.failures import READ_FAILURES
+from streaming_runtime.kafka.freshness import Freshness
 from streaming_runtime.kafka.offsets import Offsets
 from streaming_runtime.kafka.results_log import Fetched, PositionLost, ResultsConsumer
 
@@ -42,7 +43,10 @@ class DirectResults:
         encoder: ResultEncoder,
         offsets: Offsets,
         make_consumer: Callable[[], ResultsConsumer],
+        freshness: Freshness | None = None,
     ) -> None:
+        self._freshness = freshness or Freshness()
+        self._connected_at = 0
         self.incarnation = incarnation
         self._topic = topic
         self._input_topic = input_topic
@@ -101,11 +105,14 @@ class DirectResults:
             self._turn.release()
 
     async def _opened(self) -> ResultsConsumer:
+        standstills = self._freshness.standstills
+        if standstills != self._connected_at:
+            await self.close()
         if self._consumer is None:
             consumer = self._make_consumer()
             with translated(READ_FAILURES):
                 await consumer.start()
-            self._consumer = consumer
+            self._consumer, self._connected_at = consumer, standstills
         return self._consumer
 
     async def _fetch(self, consumer: ResultsConsumer, seconds: float) -> dict[int, Fetched]:

@@ -65,7 +65,8 @@ class Follower:
                 await self._read(consumer)
             except (KafkaError, BrokerUnavailable, TimeoutError, OSError) as exc:
                 log.warning(
-                    "a topic cannot be read", extra={"topic": self._topic, "reason": repr(exc)}
+                    "a topic cannot be read: what is known of it stands, and it is tried again",
+                    extra={"topic": self._topic, "reason": repr(exc)},
                 )
                 await asyncio.sleep(RETRY_SECONDS)
             finally:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 
+from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.connection import REGISTRY_WAIT_MS, Connected
 from streaming_runtime.kafka.idempotency import KafkaClaims
@@ -27,21 +29,27 @@ def idempotency_over(kafka: Connected, now_ms: Callable[[], int]) -> Idempotency
     The claims have a producer of their own: when their topic has no leader, what is sent without
     a key must not wait, nor lose its producer.
     """
-    settings = kafka.settings
-
-    def consumer(wait_ms: int) -> AIOKafkaConsumer:
-        size = clients.REPLAY_PARTITION_BYTES
-        return clients.consumer(settings, wait_ms=wait_ms, partition_bytes=size)
-
-    topic = settings.idempotency_topic
+    settings, topic = kafka.settings, kafka.settings.idempotency_topic
     producer = SupervisedProducer(lambda: clients.producer(settings), (topic,))
-    claims = KafkaClaims(topic, producer, kafka.offsets, lambda: consumer(REGISTRY_WAIT_MS), now_ms)
+    asking = partial(_consumer, settings, REGISTRY_WAIT_MS)
+    claims = KafkaClaims(topic, producer, kafka.offsets, asking, now_ms)
+    kafka.vitals.start("the Idempotency-Keys", claims.run())
+    return IdempotencyParts(claims, input_log_over(kafka))
+
+
+def input_log_over(kafka: Connected) -> KafkaInput:
+    """Wire the look for first receipts alone, for claims that are kept elsewhere."""
+    settings = kafka.settings
     input_log = KafkaInput(
         settings.input_topic,
         settings.results_topic,
         kafka.offsets,
-        lambda: consumer(clients.LIVE_WAIT_MS),
+        partial(_consumer, settings, clients.LIVE_WAIT_MS),
     )
-    kafka.vitals.start("the Idempotency-Keys", claims.run())
     kafka.vitals.start("the look for first receipts", input_log.run())
-    return IdempotencyParts(claims, input_log)
+    return input_log
+
+
+def _consumer(settings: KafkaSettings, wait_ms: int) -> AIOKafkaConsumer:
+    size = clients.REPLAY_PARTITION_BYTES
+    return clients.consumer(settings, wait_ms=wait_ms, partition_bytes=size)

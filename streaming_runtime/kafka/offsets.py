@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.ports import Bounds
 from streaming_runtime.kafka.clients import CALL_SECONDS, STOP_SECONDS
+from streaming_runtime.kafka.freshness import Freshness
 from streaming_runtime.kafka.internals import start, stop_consumer
 
 Waiters = list[asyncio.Future[Bounds]]
@@ -30,7 +31,11 @@ class Offsets:
     its question.
     """
 
-    def __init__(self, make: Callable[[], AIOKafkaConsumer]) -> None:
+    def __init__(
+        self, make: Callable[[], AIOKafkaConsumer], freshness: Freshness | None = None
+    ) -> None:
+        self._freshness = freshness or Freshness()
+        self._connected_at = 0
         self._make = make
         self._consumer: AIOKafkaConsumer | None = None
         self._asked: dict[TopicPartition, Waiters] = {}
@@ -80,6 +85,9 @@ class Offsets:
                     _answer(waiter, bounds.get(partition))
 
     async def _ask_twice(self, partitions: list[TopicPartition]) -> dict[TopicPartition, Bounds]:
+        standstills = self._freshness.standstills
+        if self._consumer is not None and standstills != self._connected_at:
+            self._drop()
         if self._consumer is not None:
             try:
                 async with asyncio.timeout(STANDING_SECONDS):
@@ -88,7 +96,7 @@ class Offsets:
                 self._drop()
         try:
             async with asyncio.timeout(NEW_SECONDS):
-                self._consumer = self._make()
+                self._consumer, self._connected_at = self._make(), standstills
                 await start(self._consumer)
                 return await self._ask(self._consumer, partitions)
         except BaseException:

@@ -55,4 +55,3 @@ class Overdue:
             # To the back of the queue: what cannot be ended must not keep the others waiting.
             self._ripe[stream.stream_id] = self._ripe.pop(stream.stream_id)
         return due
-

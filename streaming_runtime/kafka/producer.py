@@ -18,6 +18,7 @@ from streaming_runtime.kafka.batch import Headers, Pending
 from streaming_runtime.kafka.batches import BatchingProducer
 from streaming_runtime.kafka.clients import SEND_SECONDS, START_SECONDS, STOP_SECONDS
 from streaming_runtime.kafka.doors import Doors
+from streaming_runtime.kafka.freshness import Freshness
 from streaming_runtime.kafka.internals import ProducerInternals, start
 from streaming_runtime.kafka.load import Load
 
@@ -51,12 +52,19 @@ class SupervisedProducer:
     RecordTooLarge); unknown (OutcomeUnknown). Each comes within SEND_SECONDS, whatever Kafka does.
 
     One that is in doubt for some partitions serves the others until the next one has started: a
-    broker that stands still costs only the partitions that it leads.
+    broker that stands still costs only the partitions that it leads. One from before a standstill
+    of this process gets nothing more: what comes waits for the next one.
     """
 
     def __init__(
-        self, make: Callable[[], AIOKafkaProducer], topics: Sequence[str], load: Load | None = None
+        self,
+        make: Callable[[], AIOKafkaProducer],
+        topics: Sequence[str],
+        load: Load | None = None,
+        freshness: Freshness | None = None,
     ) -> None:
+        self.freshness = freshness or Freshness()
+        self._connected_at = 0
         self._make = make
         self._topics = topics
         self._load = load or Load()
@@ -73,14 +81,16 @@ class SupervisedProducer:
 
     async def supervise(self) -> None:
         """Keep a producer alive until cancelled; raises only on a fault of ours."""
+        watching = asyncio.ensure_future(self.freshness.watch())
         try:
             while True:
-                self._use(await self._started())
+                self._use(*await self._started())
                 began = time.monotonic()
                 await self._until_doubted()
                 if time.monotonic() - began < SHORT_LIFE_SECONDS:
                     await asyncio.sleep(PAUSE_SECONDS)
         finally:
+            watching.cancel()
             self._retire("closed")
             self._backlog.clear()
             if self._closing:
@@ -114,7 +124,7 @@ class SupervisedProducer:
     def _pass_on(self, record: Pending) -> None:
         """Give a record to the producer, or have it wait for the next one."""
         try:
-            if self._current is None or not self._current.takes(record):
+            if self._current is None or self._is_stale() or not self._current.takes(record):
                 self._backlog.add(record)
             else:
                 self._current.append(record)
@@ -122,9 +132,18 @@ class SupervisedProducer:
             self._load.release(1, record.size)
             record.fail(refusal)
 
-    async def _started(self) -> ProducerInternals:
+    def _is_stale(self) -> bool:
+        """Return whether this process stood still since the producer was connected."""
+        if self._connected_at == self.freshness.standstills:
+            return False
+        self._on_doubt("this process stood still, and its connections may be gone")
+        return True
+
+    async def _started(self) -> tuple[ProducerInternals, int]:
+        """Return a producer, and how many standstills there were when it was begun."""
         delay = FIRST_RETRY_SECONDS
         while True:
+            standstills = self.freshness.standstills
             internals = ProducerInternals(self._make())
             try:
                 async with asyncio.timeout(START_SECONDS):
@@ -137,17 +156,22 @@ class SupervisedProducer:
                 # Then the one in doubt has nobody to talk to either.
                 self._retire("no other producer can be started")
                 await internals.hard_close()
-                log.warning("Kafka cannot be written to", extra={"reason": repr(exc)})
+                log.warning(
+                    "Kafka cannot be written to: a send waits for it, up to its deadline, and is"
+                    " refused then; the next try follows within a second",
+                    extra={"reason": repr(exc)},
+                )
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
                 delay = min(2 * delay, MAX_RETRY_SECONDS)
             except BaseException:
                 await internals.hard_close()
                 raise
             else:
-                return internals
+                return internals, standstills
 
-    def _use(self, internals: ProducerInternals) -> None:
+    def _use(self, internals: ProducerInternals, standstills: int) -> None:
         earlier = self._current
+        self._connected_at = standstills
         self._is_doubted.clear()
         self._current = BatchingProducer(internals, self._load, self._doors, self._on_doubt)
         # In the same turn, so that nobody who comes now enters before those in line.
@@ -172,7 +196,10 @@ class SupervisedProducer:
 
     def _on_doubt(self, reason: str) -> None:
         if not self._is_doubted.is_set():
-            log.warning("a producer is replaced", extra={"reason": reason})
+            log.warning(
+                "a producer is replaced: what is sent meanwhile waits for the next one",
+                extra={"reason": reason},
+            )
         self._is_doubted.set()
 
     def _retire(self, reason: str) -> None:

@@ -15,12 +15,14 @@ from functions.send.routes import direct as direct_send
 from functions.send.routes import router as send
 from functions.start.routes import router as start
 from functions.streams.routes import router as streams
-from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid
+from streaming_runtime.aws.environment import with_secrets
+from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid, Overloaded
 from streaming_runtime.core.logs import configure_logs
 from streaming_runtime.core.settings import Settings
 from streaming_runtime.core.streams import check_default
 from streaming_runtime.core.vitals import VitalEnded
 from streaming_runtime.live import runtime
+from streaming_runtime.live.server import end_at_signals
 from streaming_runtime.processing.catalog import Catalog
 
 log = logging.getLogger("millrace.live")
@@ -37,23 +39,35 @@ GC_THRESHOLDS = (20_000, 50, 100)
 def main() -> int:
     """Serve until told to stop; 1 when it failed, 2 when its settings cannot be used."""
     try:
-        settings, catalog = Settings.from_env(os.environ), Catalog()
+        settings, catalog = Settings.from_env(with_secrets(os.environ)), Catalog()
         check_default(catalog, settings.default_processor)
         keys = [key for _, key in settings.credentials.keys]
         configure_logs(settings.log_level, "api", keys)
         gc.set_threshold(*GC_THRESHOLDS)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             routers = [start, send, results, streams]
-            runner.run(runtime.run(settings, routers, [direct_send, direct_results], catalog))
+            direct = [direct_send, direct_results]
+            elsewhere = _elsewhere(settings)
+            runner.run(runtime.run(settings, routers, direct, catalog, elsewhere))
     except ConfigurationInvalid as problem:
         sys.stderr.write(f"{problem}\n")
         return ASKED_WRONGLY
-    except BrokerUnavailable as problem:
+    except (BrokerUnavailable, Overloaded) as problem:
         log.critical("cannot start", extra={"reason": str(problem)})
         return FAILED
     except VitalEnded:
         return FAILED  # Logged, with its cause, when it happened.
     return 0
+
+
+def _elsewhere(settings: Settings) -> runtime.OpenKept | None:
+    """Return what opens the table, None where streams and keys are kept in Kafka."""
+    if settings.registry != "dynamodb":
+        return None
+    # Brings boto3, which takes longer to import than all else.
+    from streaming_runtime.aws.table import kept_in_table  # noqa: PLC0415
+
+    return lambda: kept_in_table(settings.table, runtime.now_ms)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -67,4 +81,5 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 if __name__ == "__main__":
+    end_at_signals()
     sys.exit(main())

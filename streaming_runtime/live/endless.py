@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from litestar.types import Receive, Scope, Send
 
@@ -27,8 +27,6 @@ HEARTBEAT_SECONDS = 15.0
 LOST_RETRY_MS = (1_000, 3_000)
 LEAVING_RETRY_MS = (200, 2_000)
 SLOW_RETRY_MS = (1_000, 5_000)
-# Written at once: behind it waits what one turn of the loop can bring, and not all that was queued.
-WRITTEN_BYTES = 32 << 10
 
 Delivered = Callable[[Sequence[Delivery]], None]
 
@@ -122,15 +120,15 @@ class EndlessAnswer(StreamedAnswer):
         form, told_offset = self._form, reader.offset
         while connection.leaving != "gone":
             deliveries = await reader.take(HEARTBEAT_SECONDS)
+            is_silent = not deliveries
             if deliveries:
-                for piece in _pieces(form, deliveries):
-                    await chunk(send, piece)
                 self._streams.delivered(deliveries)
                 told_offset = reader.offset
+                await chunk(send, _joined(form, deliveries))
             if (farewell := _farewell(form, reader, connection)) is not None:
                 await chunk(send, farewell)
                 return
-            if not deliveries:
+            if is_silent:
                 # Others' results have passed: who comes back need not read them again.
                 moved = reader.offset != told_offset
                 told_offset = reader.offset
@@ -150,18 +148,11 @@ class EndlessAnswer(StreamedAnswer):
         await chunk(send, self._form.error(problem, jittered_ms(*LOST_RETRY_MS)))
 
 
-def _pieces(form: EventForm, deliveries: Sequence[Delivery]) -> Iterator[bytes]:
-    """Join results into pieces of WRITTEN_BYTES, or of one result that is larger."""
-    events: list[bytes] = []
-    size = 0
-    for delivery in deliveries:
-        event = form.result(delivery)
-        if events and size + len(event) > WRITTEN_BYTES:
-            yield b"".join(events)
-            events, size = [], 0
-        events.append(event)
-        size += len(event)
-    yield b"".join(events)
+def _joined(form: EventForm, deliveries: list[Delivery]) -> bytes:
+    """Return the bytes of results, and let go of these: a peer may take its time over the bytes."""
+    piece = b"".join(map(form.result, deliveries))
+    deliveries.clear()
+    return piece
 
 
 async def _until_gone(receive: Receive, connection: Connection) -> None:

@@ -73,6 +73,10 @@ class GatheringTransport:
     def unsent_bytes(self) -> int:
         return self._transport.get_write_buffer_size()
 
+    def has_arrived(self) -> bool:
+        """Say whether the other side has all that was written."""
+        return not self.unsent_bytes() and kernel.has_arrived(self._transport)
+
     def acknowledged_bytes(self) -> int:
         return kernel.acknowledged_bytes(self._transport, self.written_bytes - self.unsent_bytes())
 

@@ -37,7 +37,7 @@ FETCH_SECONDS = 0.5
 # costs as much as ten results. The first result after a silence never waits for it.
 FETCH_APART_SECONDS = 0.003
 # The readers' tasks run between two turns, so that a burst finds their queues emptied.
-TURN_RESULTS = 200
+TURN_RESULTS = 100
 RETRY_SECONDS = 0.25
 FAULTS: tuple[type[BaseException], ...] = (BrokerUnavailable, *READ_FAULTS)
 

@@ -34,6 +34,12 @@ def give_up_soon(transport: asyncio.BaseTransport) -> None:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, CLOSING_MS)
 
 
+def has_arrived(transport: asyncio.BaseTransport) -> bool:
+    """Say whether the other side has what the kernel was given; True where no kernel tells."""
+    peer = _socket(transport)
+    return not IS_LINUX or peer is None or not _unacknowledged(peer)
+
+
 def acknowledged_bytes(transport: asyncio.BaseTransport, written_bytes: int) -> int:
     """Return what the other side has taken; where no kernel tells, what ours has."""
     if not IS_LINUX or (peer := _socket(transport)) is None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from streaming_runtime.core.dedupe import OnceOnly
 from streaming_runtime.core.model import LogEntry, Position
@@ -34,8 +36,13 @@ class Ring:
         while len(self._results) > RING_RESULTS or self._bytes > RING_BYTES:
             self._forget_oldest()
 
-    def of(self, stream_id: str) -> Sequence[EncodedResult]:
-        return self._by_stream.get(stream_id, ())
+    def of(self, stream_id: str, offset: int = 0) -> Iterable[EncodedResult]:
+        """Return a stream's results from an offset on, at the cost of those alone."""
+        results = self._by_stream.get(stream_id)
+        if results is None:
+            return ()
+        first = bisect_left(results, offset, key=lambda result: result.entry.offset)
+        return islice(results, first, None)
 
     def _forget_oldest(self) -> None:
         oldest = self._results.popleft()
@@ -95,8 +102,19 @@ class LivePartition:
         """Wait until everything before ``offset`` has been read here."""
         if self.next_offset < offset:
             reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._reaching.append((offset, reached))
-            await reached
+            place = (offset, reached)
+            self._reaching.append(place)
+            try:
+                await reached
+            finally:
+                # Who gives up leaves: while Kafka brings nothing, nobody else would clear up.
+                if place in self._reaching:
+                    self._reaching.remove(place)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Say whether somebody waits for what has not been read here yet."""
+        return bool(self._reaching)
 
     def splice(self, subscription: Subscription) -> bool:
         """Bring a reader on from the ring, and to the live end if it has room for all of it.
@@ -105,7 +123,7 @@ class LivePartition:
         """
         if subscription.position_behind.offset < self.ring.start:
             return False
-        for result in self.ring.of(subscription.stream_id):
+        for result in self.ring.of(subscription.stream_id, subscription.position_behind.offset):
             if not subscription.offer(result):
                 subscription.park()
                 return True
@@ -136,10 +154,11 @@ class LivePartition:
         self._once = OnceOnly(position.height)
 
     def _tell_who_waits(self) -> None:
-        for place in [p for p in self._reaching if p[0] <= self.next_offset or p[1].done()]:
-            self._reaching.remove(place)
-            if not place[1].done():
-                place[1].set_result(None)
+        there = [place for place in self._reaching if place[0] <= self.next_offset]
+        self._reaching = [place for place in self._reaching if place[0] > self.next_offset]
+        for _, reached in there:
+            if not reached.done():
+                reached.set_result(None)
 
     def _fall_behind(self, subscription: Subscription) -> None:
         self._leave_live(subscription)

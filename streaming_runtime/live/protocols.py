@@ -6,13 +6,14 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.http11 import Request
 
 from streaming_runtime.core.errors import InvalidParameter, Overloaded
+from streaming_runtime.live.close_codes import RESTART
 from streaming_runtime.live.gathering import GatheringTransport
+from streaming_runtime.live.lingering import ClosedInTime, LastCycle
 from streaming_runtime.live.portions import Portioned
 from streaming_runtime.live.request_limits import RequestLimited
 from streaming_runtime.live.state import LiveState
@@ -24,7 +25,7 @@ HIGH_WATER_BYTES = 32 << 10
 TOO_BIG = 1009
 
 
-class CloseDelimitedCycle(RequestResponseCycle):
+class CloseDelimitedCycle(LastCycle):
     """One exchange with an HTTP/1.0 client, which knows no chunks: the close ends the answer.
 
     Source:  RFC 9112, section 6.1: no Transfer-Encoding to a client that did not say 1.1.
@@ -70,14 +71,11 @@ class HttpProtocol(Portioned, RequestLimited):
         cycle = self.cycle
         if cycle is None or cycle.scope is not self.scope:
             return  # An upgrade.
-        if self.server_state.is_leaving:
-            cycle.keep_alive = False
         if self.scope["http_version"] == "1.0":
-            # uvicorn makes its cycle itself; nothing has been sent through it yet.
             cycle.__class__ = CloseDelimitedCycle
 
 
-class WebSocketProtocol(Portioned, WebSocketsSansIOProtocol):
+class WebSocketProtocol(Portioned, ClosedInTime, WebSocketsSansIOProtocol):
     """WebSocket with bounded memory, and our own words for a handshake that is none."""
 
     server_state: LiveState
@@ -89,6 +87,29 @@ class WebSocketProtocol(Portioned, WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         cast(GatheringTransport, self.transport).lost()
+
+    def shutdown(self) -> None:
+        """Say goodbye to who was not told by the application; in any case wait for the answer.
+
+        A close with something unread would reset the connection, and what was written with it.
+        """
+        if not self.handshake_complete:
+            super().shutdown()
+            return
+        if self.transport.is_closing():
+            return  # Its client has said goodbye; the last bytes are on their way.
+        self.stop_keepalive()
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_in_time()
+        if not self.close_sent:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": RESTART})
+            self.conn.send_close(RESTART)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            # From here on nothing is taken, and whoever sends is told that nobody is there.
+            self.close_sent = self.disconnected = True
+            self.read_paused = False
+            self._resume_reading()
 
     def is_reading_paused(self) -> bool:
         return self.read_paused or not self.writable.is_set()

@@ -52,8 +52,9 @@ class Refusals:
 
 def _encoded(error: StreamingError, status: int, request_id: str) -> bytes:
     body = problems.encode(error, request_id)
+    own = "".join(f"{n.lower()}: {v}\r\n" for n, v in problems.headers(error).items())
     fields = (
-        f"content-type: {problems.MEDIA_TYPE}\r\nx-content-type-options: nosniff\r\n"
+        f"{own}content-type: {problems.MEDIA_TYPE}\r\nx-content-type-options: nosniff\r\n"
         f"cache-control: no-store\r\nx-request-id: {request_id}\r\n"
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )

@@ -9,14 +9,14 @@ from typing import cast
 from streaming_runtime.core.errors import (
     HeadTooLarge,
     InvalidParameter,
+    Overloaded,
     RequestTimeout,
     StreamingError,
 )
 from streaming_runtime.http.bodies import BODY_SECONDS, MIN_BODY_BYTES_PER_SECOND
 from streaming_runtime.http.edge import Exchange
+from streaming_runtime.live.lingering import Lingering
 from streaming_runtime.live.request_meaning import fault_of
-from streaming_runtime.live.state import LiveState
-from streaming_runtime.live.upgrades import UpgradesDeclined
 
 MAX_HEAD_BYTES = 16 << 10
 MAX_HEAD_FIELDS = 64
@@ -26,27 +26,25 @@ FIELD_OVERHEAD = 4
 # What a chunked body may have around its bytes: so much for each chunk, and this for all of it.
 CHUNK_OVERHEAD = 16
 MAX_OVERHEAD_BYTES = 16 << 10
-# A refusal is read before the connection is closed under it: what still comes is dropped meanwhile.
-LINGER_SECONDS = 2.0
+# For a body that is still on its way when the server has told all others to go.
+LAST_BODY_SECONDS = 1.0
+STOPPED = "The server is being restarted: nothing of this request is stored, send it again"
 
 
 class _Refused(Exception):
     """Raised through the parser, which then stops."""
 
 
-class RequestLimited(UpgradesDeclined):
+class RequestLimited(Lingering):
     """HTTP/1.1 with bounded requests; what breaks a limit is answered and the connection closed.
 
     Measured: without it a head of 20 MB or 200,000 fields is accepted, and half a head or half a
     body keeps a connection open for ever.
     """
 
-    server_state: LiveState
-
     _timer: asyncio.TimerHandle | None = None
     _is_in_head = False
     _is_in_body = False
-    _is_refused = False
     _body_bytes = 0
     _overhead_bytes = 0
     _body_began = 0.0
@@ -65,13 +63,13 @@ class RequestLimited(UpgradesDeclined):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_refused:
+        if self.is_lingering:
             return
         was_in_head, was_in_body = self._is_in_head, self._is_in_body
         if was_in_body:
             self._overhead_bytes += len(data)
         super().data_received(data)
-        if self._is_refused or self.transport.is_closing():
+        if self.is_lingering or self.transport.is_closing():
             return
         # A request that came whole, as nearly all do, needs no timer.
         if self._is_in_body:
@@ -125,6 +123,12 @@ class RequestLimited(UpgradesDeclined):
         self._stop_timer()
         super().on_message_complete()
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._is_in_body and not self.is_lingering and not self.cycle.response_started:
+            self._stop_timer()
+            self._start_timer(LAST_BODY_SECONDS, lambda: self._refuse(Overloaded(STOPPED)))
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._refusal or InvalidParameter("This is not a valid HTTP/1.1 request"))
 
@@ -168,14 +172,10 @@ class RequestLimited(UpgradesDeclined):
         if not self._is_next_answer():
             self.transport.close()
             return
-        self._is_refused = True
         exchange = self._leave_exchange()
         method = "" if self.scope is None else self.scope.get("method", "")
         self.transport.write(self.server_state.refusals.answer(error, method, exchange))
-        # A close with something unread would reset the connection, and the answer with it.
-        self.transport.write_eof()
-        self.flow.resume_reading()
-        self._start_timer(LINGER_SECONDS, self.transport.close)
+        self.linger()
 
     def _leave_exchange(self) -> Exchange | None:
         """Tell the request whose body was being read that nothing more comes of it."""

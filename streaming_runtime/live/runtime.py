@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from litestar import Router
@@ -15,7 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from streaming_runtime.core.cursor import CursorSeal
 from streaming_runtime.core.idempotency import KeyedSending
 from streaming_runtime.core.limits import TenantLimits
-from streaming_runtime.core.ports import ProcessorCatalog
+from streaming_runtime.core.ports import InputLog, Kept, ProcessorCatalog
 from streaming_runtime.core.reading import Readings
 from streaming_runtime.core.results import ResultEncoder
 from streaming_runtime.core.sending import Sending
@@ -46,16 +47,20 @@ from streaming_runtime.live.websocket import WebSocketResults
 
 log = logging.getLogger("millrace.live")
 
+OpenKept = Callable[[], AbstractAsyncContextManager[Kept]]
+
 
 async def run(
     settings: Settings,
     routers: Sequence[Router],
     direct: Sequence[DirectRoute],
     catalog: ProcessorCatalog,
+    elsewhere: OpenKept | None = None,
 ) -> None:
     """Serve ``routers``, and what only a long-running process can, until told to stop.
 
-    Shape:   ``direct`` are those of their routes that are answered before the framework.
+    Shape:   ``direct`` are those of their routes that are answered before the framework;
+             ``elsewhere`` opens what is not to be kept in Kafka.
     Raises:  ConfigurationInvalid; BrokerUnavailable if Kafka cannot be reached at the start;
              VitalEnded if a background task ended, after the readers have been sent away.
     """
@@ -63,12 +68,28 @@ async def run(
     metrics = LiveMetrics()
     connections = Connections(metrics.readers)
     with listening(settings.http) as listener, metrics_served(metrics, settings.http):
-        async with connected(settings.kafka) as kafka:
+        async with (
+            connected(settings.kafka) as kafka,
+            (elsewhere or nullcontext)() as kept_elsewhere,
+        ):
+            claims, input_log = idempotency_over(kafka, now_ms)
+            if kept_elsewhere is None:
+                # So that a key's first look-up after a start need not wait for a day of them.
+                claims.begin()
+            kept = kept_elsewhere or Kept(kafka.registry, claims)
             seal = CursorSeal(settings.credentials.signing_secret)
             hub = _hub(kafka, ResultEncoder(seal, kafka.incarnation.id))
             arrivals = Arrivals(time.monotonic)
             services = _services(
-                settings, kafka, Readings(hub, seal), catalog, arrivals, connections, metrics
+                settings,
+                kafka,
+                kept,
+                input_log,
+                Readings(hub, seal),
+                catalog,
+                arrivals,
+                connections,
+                metrics,
             )
             pulse = Pulse(kafka.offsets, settings.kafka.results_topic)
             readiness = _readiness(kafka, hub, pulse)
@@ -86,7 +107,7 @@ async def run(
             )
             readiness["server"] = lambda: "stopping" if server.is_leaving else health.OK
             kafka.vitals.start("the pulse of Kafka", pulse.run())
-            _start_vitals(kafka, hub, services)
+            _start_vitals(kafka, hub, Expiry(kept.streams, services.streams))
             with watched(asyncio.get_running_loop()):
                 await _serve(server, kafka.vitals)
 
@@ -106,6 +127,8 @@ def _hub(kafka: Connected, encoder: ResultEncoder) -> Hub:
 def _services(
     settings: Settings,
     kafka: Connected,
+    kept: Kept,
+    input_log: InputLog,
     readings: Readings,
     catalog: ProcessorCatalog,
     arrivals: Arrivals,
@@ -113,10 +136,7 @@ def _services(
     metrics: LiveMetrics,
 ) -> Services:
     limits = settings.limits
-    sending = Sending(kafka.sink, kafka.registry, now_ms)
-    claims, input_log = idempotency_over(kafka, now_ms)
-    # So that a key's first look-up after a start need not wait for a day of them.
-    claims.begin()
+    sending = Sending(kafka.sink, kept.streams, now_ms)
     gate = Gate(
         ConfiguredKeys(settings.credentials.keys),
         TenantLimits(limits.per_second, limits.burst, limits.readers, time.monotonic),
@@ -124,7 +144,7 @@ def _services(
     return Services(
         gate=gate,
         streams=Streams(
-            kafka.registry,
+            kept.streams,
             kafka.sink,
             readings.log,
             catalog,
@@ -132,7 +152,7 @@ def _services(
             now_ms,
         ),
         sending=sending,
-        keyed=KeyedSending(sending, claims, input_log),
+        keyed=KeyedSending(sending, kept.claims, input_log),
         readings=readings,
         event_streams=EndlessStreams(readings, gate, arrivals, connections, metrics.delivered),
         is_streaming=True,
@@ -164,9 +184,9 @@ def _either(http: ASGIApp, sockets: ASGIApp) -> ASGIApp:
     return either
 
 
-def _start_vitals(kafka: Connected, hub: Hub, services: Services) -> None:
+def _start_vitals(kafka: Connected, hub: Hub, expiry: Expiry) -> None:
     kafka.vitals.start("the reader of results", hub.pump())
-    kafka.vitals.start("the clock of streams", Expiry(kafka.registry, services.streams).run())
+    kafka.vitals.start("the clock of streams", expiry.run())
     kafka.vitals.start("the watch on the topics", _until_replaced(kafka))
 
 

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 from litestar.types import ASGIApp
@@ -24,8 +25,9 @@ from streaming_runtime.live.state import LiveState
 log = logging.getLogger("millrace.live.server")
 
 BACKLOG = 4_096
-# Accepted sockets inherit it; without it a stalled reader swallows 2.9 MB of kernel memory.
-SEND_BUFFER_BYTES = 64 << 10
+# Accepted sockets inherit it; without it a stalled reader swallows 2.9 MB of kernel memory. The
+# kernel doubles it and goes a little beyond: 132 KB of 64, and 128 are promised.
+SEND_BUFFER_BYTES = 56 << 10
 # A peer that is gone without a word is noticed after this long without an acknowledgement.
 USER_TIMEOUT_MS = 30_000
 # Above the 60 s of common load balancers: who closes an idle connection first must be them.
@@ -38,7 +40,8 @@ TOLD_SECONDS = 0.5
 # What is not answered this long after the drain window is cut off: with the second in which the
 # last readers leave, and what closing Kafka takes, it makes the 5 s of the contract.
 LAST_ANSWERS_SECONDS = 3
-SECOND_SIGNAL_EXIT = 130
+STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+KILLED_BY = 128  # As a shell tells it: this and the signal's number.
 
 
 class DrainingServer(uvicorn.Server):
@@ -89,7 +92,7 @@ class DrainingServer(uvicorn.Server):
     async def run_until_told(self) -> None:
         """Serve until ``leave`` or a signal, then drain; a second signal ends all at once."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPPING_SIGNALS:
             loop.add_signal_handler(number, self._on_signal, number)
         await self.serve([self._listener])
 
@@ -125,10 +128,24 @@ class DrainingServer(uvicorn.Server):
         yield
 
     def _on_signal(self, number: int) -> None:
-        if self.is_leaving:
-            os._exit(SECOND_SIGNAL_EXIT)
+        end_at_signals()
         log.info("stopping", extra={"signal": signal.Signals(number).name})
         self.leave()
+
+
+def end_at_signals() -> None:
+    """Have the next signal end the process at once, whatever its loop does.
+
+    It is needed before the server serves as well: in a container nobody is there whose default
+    would do it, since the kernel passes over a first process without a handler. A stop that came
+    while Kafka was looked for was lost for good, and its readers were cut off in the end.
+    """
+    for number in STOPPING_SIGNALS:
+        signal.signal(number, _end_at_once)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    os._exit(KILLED_BY + number)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,11 +104,15 @@ class Session:
             if connection.leaving in ("rotation", "restart"):
                 return RESTART, connection.leaving
 
-    async def _show(self, deliveries: Sequence[Delivery]) -> None:
-        for delivery in deliveries:
-            await self._text(delivery.result.websocket(delivery.own_id))
+    async def _show(self, deliveries: list[Delivery]) -> None:
         if deliveries:
             self._delivered(deliveries)
+        # Each is let go of with its frame: a peer may take its time, and they are three times it.
+        waiting = deque(deliveries)
+        deliveries.clear()
+        while waiting:
+            delivery = waiting.popleft()
+            await self._text(delivery.result.websocket(delivery.own_id))
 
     async def _say_goodbye(self, code: int, reader: Reader) -> None:
         if self._fault is not None:

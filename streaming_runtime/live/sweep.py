@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 from streaming_runtime.core.dedupe import OnceOnly
 from streaming_runtime.core.errors import BrokerUnavailable
@@ -26,9 +27,34 @@ RETRY_SECONDS = 0.25
 # Between two turns everybody else runs: live results, and the readers whose queues were filled.
 TURN_ENTRIES = 200
 TURN_OFFERS = 100
-# A reader that is not slow takes its full queue at once: to wait for that, once in a turn, costs
-# less than another pass over the log.
+# A reader that is not slow takes its full queue at once: to wait for that, so long for each fetch
+# and no longer, costs less than another pass over the log.
 PATIENCE_SECONDS = 0.02
+
+
+class Slots:
+    """Few sweeps read at the same time, each for one pass and no longer while others wait."""
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)
+        self._waiting = 0
+
+    @property
+    def are_wanted(self) -> bool:
+        return self._waiting > 0
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Hold one; whoever waited longest gets the next that is free."""
+        self._waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._free.release()
 
 
 class Sweeps:
@@ -43,7 +69,7 @@ class Sweeps:
         self._make_consumer = make_consumer
         self._encoder = encoder
         self._bounds = bounds
-        self._slots = asyncio.Semaphore(CONCURRENT_SWEEPS)
+        self._slots = Slots(CONCURRENT_SWEEPS)
         self._running: dict[LivePartition, Sweep] = {}
 
     def serve(self, partition: LivePartition, subscription: Subscription) -> None:
@@ -87,7 +113,7 @@ class Sweep:
         make_consumer: Callable[[], ResultsConsumer],
         encoder: ResultEncoder,
         bounds: Callable[[int], Awaitable[Bounds]],
-        slots: asyncio.Semaphore,
+        slots: Slots,
     ) -> None:
         self.passing: Pass | None = None
         self._partition = partition
@@ -98,23 +124,29 @@ class Sweep:
         self.task = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
-        async with self._slots:
+        while _hungry(self._partition):
+            async with self._slots.one():
+                await self._read()
+
+    async def _read(self) -> None:
+        """Pass over the partition until nobody is behind, or others wait for their turn."""
+        consumer = self._make_consumer()
+        try:
+            await consumer.start()
             while _hungry(self._partition):
-                consumer = self._make_consumer()
-                try:
-                    await consumer.start()
-                    while _hungry(self._partition):
-                        await self._pass(consumer)
-                except PositionLost:
-                    await self._lose()
-                except READ_FAULTS as exc:
-                    log.warning("history cannot be read", extra={"reason": repr(exc)})
-                    await asyncio.sleep(RETRY_SECONDS)
-                finally:
-                    await consumer.stop()
+                await self._pass(consumer)
+                if self._slots.are_wanted:
+                    return
+        except PositionLost:
+            await self._lose()
+        except READ_FAULTS as exc:
+            log.warning("history cannot be read", extra={"reason": repr(exc)})
+            await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            await consumer.stop()
 
     async def _pass(self, consumer: ResultsConsumer) -> None:
-        self.passing = Pass(self._partition, consumer, self._encoder)
+        self.passing = Pass(self._partition, consumer, self._encoder, self._slots)
         try:
             await self.passing.run()
         finally:
@@ -127,10 +159,12 @@ class Sweep:
             bounds = await self._bounds(self._partition.number)
         except BrokerUnavailable:
             return  # The next pass finds out.
-        for subscription in list(self._partition.behind):
-            offset = subscription.position_behind.offset
-            if not bounds.earliest <= offset <= bounds.end:
-                subscription.lose(is_truncated=offset > bounds.end)
+        gone = [s for s in self._partition.behind if not _is_within(bounds, s)]
+        for subscription in gone:
+            subscription.lose(is_truncated=subscription.position_behind.offset > bounds.end)
+        if not gone:
+            # Two brokers that do not agree yet on what there is.
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 class Pass:
@@ -143,16 +177,23 @@ class Pass:
     """
 
     def __init__(
-        self, partition: LivePartition, consumer: ResultsConsumer, encoder: ResultEncoder
+        self,
+        partition: LivePartition,
+        consumer: ResultsConsumer,
+        encoder: ResultEncoder,
+        slots: Slots,
     ) -> None:
         self._partition = partition
+        self._slots = slots
         self._consumer = consumer
         self._encoder = encoder
         self._once = OnceOnly()
         self._aboard: dict[str, set[Subscription]] = {}
         self._offers = 0
-        self._has_parked = False
-        self._is_patient = True
+        # Of each stream, those who have to empty a full queue before its next result.
+        self._parked: dict[str, set[Subscription]] = {}
+        self._came_back = asyncio.Event()
+        self._patience_seconds = PATIENCE_SECONDS
         hungry = _hungry(partition)
         self._offset = min(s.position_behind.offset for s in hungry)
         for subscription in hungry:
@@ -167,6 +208,9 @@ class Pass:
         if subscription.position_behind.offset >= self._offset:
             self._aboard.setdefault(subscription.stream_id, set()).add(subscription)
             subscription.carrier = self
+            if subscription in self._parked.get(subscription.stream_id, ()):
+                self._parked[subscription.stream_id].discard(subscription)
+                self._came_back.set()
 
     def put_down(self) -> None:
         """Leave everybody where the pass has come to: live, if that is where the ring begins."""
@@ -186,22 +230,37 @@ class Pass:
             found = fetched.get(number)
             if found is None:
                 # Markers of transactions are passed without being fetched.
-                self._move(await self._consumer.position(number))
+                position = await self._consumer.position(number)
+                if position <= self._offset and self._slots.are_wanted:
+                    return  # Whoever leads this partition may be down for long: another's turn.
+                self._move(position)
                 continue
-            self._is_patient = True
+            self._patience_seconds = PATIENCE_SECONDS
             for entry in found.entries:
+                if self._parked.get(entry.stream_id):
+                    await self._wait_for_parked(entry.stream_id)
                 self._hand_out(entry)
-                if self._offers >= TURN_OFFERS or (self._has_parked and self._is_patient):
+                if self._offers >= TURN_OFFERS:
                     await self._turn()
             self._move(found.next_offset)
             await self._turn()
 
     async def _turn(self) -> None:
         """Let everybody else run, and those who have no room make some."""
-        waits = self._has_parked and self._is_patient
-        self._is_patient = self._is_patient and not waits
-        self._offers, self._has_parked = 0, False
-        await asyncio.sleep(PATIENCE_SECONDS if waits else 0)
+        self._offers = 0
+        await asyncio.sleep(0)
+
+    async def _wait_for_parked(self, stream_id: str) -> None:
+        """Wait until all of a stream have taken their queues and are aboard, while patient."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self._patience_seconds)):
+                while self._parked[stream_id]:
+                    self._came_back.clear()
+                    await self._came_back.wait()
+        self._patience_seconds -= loop.time() - began
+        del self._parked[stream_id]
 
     def _is_needed(self) -> bool:
         return any(s.carrier is self for riders in self._aboard.values() for s in riders)
@@ -227,11 +286,15 @@ class Pass:
     def _park(self, subscription: Subscription, position: Position) -> None:
         subscription.park(position)
         self._aboard[subscription.stream_id].discard(subscription)
-        self._has_parked = True
+        self._parked.setdefault(subscription.stream_id, set()).add(subscription)
 
     def _move(self, offset: int) -> None:
         self._offset = max(self._offset, offset)
         self._partition.wake_waiting()
+
+
+def _is_within(bounds: Bounds, subscription: Subscription) -> bool:
+    return bounds.earliest <= subscription.position_behind.offset <= bounds.end
 
 
 def _end_behind(partition: LivePartition) -> None:

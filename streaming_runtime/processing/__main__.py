@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Mapping
 
-from streaming_runtime.core.errors import ConfigurationInvalid
+from streaming_runtime.aws.environment import with_secrets
+from streaming_runtime.core.errors import ConfigurationInvalid, Overloaded
 from streaming_runtime.core.logs import configure_logs
 from streaming_runtime.core.settings import KafkaSettings, ProcessingSettings, log_level
 from streaming_runtime.processing import clients
@@ -37,12 +38,12 @@ def main() -> int:
     stop.listen()
     try:
         configure_logs("INFO", "processing")
-        return 0 if _process(os.environ, stop) else FAILED
+        return 0 if _process(with_secrets(os.environ), stop) else FAILED
     except ConfigurationInvalid as problem:
         log.critical("cannot start", extra={"reason": str(problem)})
         sys.stderr.write(f"{problem}\n")
         return ASKED_WRONGLY
-    except TopicsMissing as problem:
+    except (TopicsMissing, Overloaded) as problem:
         log.critical("cannot start", extra={"reason": str(problem)})
         return FAILED
 

@@ -7,6 +7,7 @@ from typing import Any
 from confluent_kafka.admin import AdminClient
 
 from streaming_runtime.core.settings import KafkaSettings
+from streaming_runtime.processing.security import secured, serve_tokens
 from streaming_runtime.processing.topics import Topics
 
 CLIENT_ID = "millrace-processing"
@@ -35,7 +36,7 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
     """Return what every client is told of the cluster and of its connections."""
     return {
         "bootstrap.servers": settings.broker,
-        "security.protocol": settings.security,
+        **secured(settings),
         "client.id": CLIENT_ID,
         "socket.timeout.ms": REQUEST_MS,
         "socket.keepalive.enable": True,
@@ -125,4 +126,7 @@ def group(settings: KafkaSettings) -> str:
 
 def admin(settings: KafkaSettings) -> AdminClient:
     """Return a client to ask with: it tells failures to who asks, and writes nothing itself."""
-    return AdminClient({**connection(settings), "log_level": SILENT})
+    client = AdminClient({**connection(settings), "log_level": SILENT})
+    if settings.security == "iam":
+        serve_tokens(client)
+    return client

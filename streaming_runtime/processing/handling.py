@@ -26,8 +26,9 @@ log = logging.getLogger("millrace.processing.handling")
 
 TRIES = 3
 PAUSE_SECONDS = 0.02
-# All tries of one record together: its neighbours must not wait longer than a second.
-TRYING_SECONDS = 0.5
+# No try of a record begins later, and the last one is interrupted half a second after that: its
+# neighbours must not wait longer than a second.
+TRYING_SECONDS = 0.3
 MAX_PARTS = 9_999  # A source has four digits for them.
 # A result's key and headers, and what Kafka puts around a batch.
 RESULT_ENVELOPE_BYTES = 1_024

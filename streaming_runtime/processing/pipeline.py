@@ -85,9 +85,8 @@ class Pipeline(Application):
         self._owner = new_owner(kafka)
         self._open = OpenTransactions(kafka, parts.admin, self._owner)
         super().__init__(
-            broker_address=ConnectionConfig(
-                bootstrap_servers=kafka.broker, security_protocol=kafka.security
-            ),
+            # How it is reached stands in what each client is told, in librdkafka's own words.
+            broker_address=ConnectionConfig(bootstrap_servers=kafka.broker),
             consumer_group=clients.group(kafka),
             auto_offset_reset="earliest",
             auto_create_topics=False,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from types import FrameType
 
 STEP_SECONDS = 0.05
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+MOST_BYTES = 4_096
 
 
 class Stop:
@@ -18,11 +21,38 @@ class Stop:
 
     def __init__(self) -> None:
         self.is_told = False
+        self._pipe: tuple[int, int] | None = None
 
     def listen(self) -> None:
         """Take over SIGTERM and SIGINT; only the main thread may."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             signal.signal(number, self._tell)
+        self._pipe = os.pipe()
+        for end in self._pipe:
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+
+    def close(self) -> None:
+        """Hear no more; what else listens to the signals is theirs again."""
+        if self._pipe is not None:
+            signal.set_wakeup_fd(-1)
+            for end in self._pipe:
+                os.close(end)
+            self._pipe = None
+
+    def hear(self) -> bool:
+        """Return whether it was told, also while the main thread waits for a broker.
+
+        Python runs a signal's handler between two steps of the main thread, and a call of
+        librdkafka may take ten seconds; but its number is in the pipe at once.
+        """
+        if not self.is_told and self._pipe is not None:
+            try:
+                heard = os.read(self._pipe[0], MOST_BYTES)
+            except BlockingIOError:
+                return False
+            self.is_told = any(number in heard for number in SIGNALS)
+        return self.is_told
 
     def wait(self, seconds: float) -> None:
         """Sleep so long, or until told."""

@@ -18,7 +18,7 @@ STALL_SECONDS = 30.0
 # Closing a client, say, may wait for a broker without an end.
 STUCK_SECONDS = 45.0
 # Told to stop, a process has 5 s; what is not acknowledged by then, the next one does again.
-LEAVE_SECONDS = 4.5
+LEAVE_SECONDS = 4.0
 LOOK_SECONDS = 0.25
 
 
@@ -92,7 +92,7 @@ class Watchdog:
         return watched.turns if watched is not None else None
 
     def _leaving(self, _: Watched | None) -> bool | None:
-        return True if self._stop.is_told else None
+        return True if self._stop.hear() else None
 
 
 class Standstill:

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "functions": {f"{LIBRARY}.{name}" for name in ("core", "kafka", "http", "aws")},
 }
 # These wire, and may import what they wire.
-ROOTS = (f"{LIBRARY}.live.__main__", f"{LIBRARY}.processing.__main__")
+ROOTS = tuple(f"{LIBRARY}.{name}.__main__" for name in ("dead_letters", "live", "processing"))
 ONLY_IN = {
     "aiokafka": f"{LIBRARY}.kafka",
     "boto3": f"{LIBRARY}.aws",

@@ -9,14 +9,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from local.broker import Broker
 from local.cluster import NODES, Cluster
+from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.internals import close_admin, describe, start
+from streaming_runtime.kafka.topics import ensure_topics
 from tests.cluster.requests import active_controller, move_leader
 from tests.kafka.proxy import Proxy, proxied
 
@@ -96,6 +99,19 @@ class RunningCluster:
         """Wait until all brokers are there and every partition is in sync on all its replicas."""
         await self._until(self._is_healthy, bool, seconds)
 
+    async def writable(self, seconds: float = HEALTHY_SECONDS) -> None:
+        """Wait until a client that begins now can write: metadata may be from before a restart."""
+        settings = KafkaSettings(self.direct, "plaintext", "probe.", 1)
+
+        async def write() -> bool:
+            async with asyncio.timeout(clients.CALL_SECONDS):
+                await ensure_topics(settings)
+                async with AIOKafkaProducer(bootstrap_servers=self.direct, acks="all") as producer:
+                    await producer.send_and_wait(settings.input_topic, b"0")
+            return True
+
+        await self._until(write, bool, seconds)
+
     async def place(self, topic: str, partition: int) -> Place:
         """Return who has a partition now."""
         return (await self._ask(lambda admin: _places(admin, [topic])))[topic, partition]
@@ -151,7 +167,7 @@ class RunningCluster:
         while time.monotonic() < deadline:
             try:
                 answer = await ask()
-            except (KafkaError, OSError, KeyError) as failure:
+            except (KafkaError, BrokerUnavailable, OSError, KeyError) as failure:
                 last = failure
             else:
                 if holds(answer):

@@ -16,6 +16,7 @@ CHAPTERS = (
     "pages",
     "positions",
     "sockets",
+    "frames",
     "cursors",
     "gaps",
     "ending",
@@ -28,6 +29,8 @@ CHAPTERS = (
     "browsers",
     "requests",
     "resuming",
+    "clients",
+    "parsers",
 )
 
 

@@ -9,13 +9,18 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 import pytest
 
-pytest.register_assert_rewrite(f"{__package__}.cases", f"{__package__}.client")
+pytest.register_assert_rewrite(
+    *(f"{__package__}.{folder}" for folder in ("cases", "client", "oracles"))
+)
 
 from .case import Case  # noqa: E402 - what is imported before is not rewritten
+from .oracles.npm import must_install  # noqa: E402
 from .run import Opened, Run  # noqa: E402
 from .target import PREFIX, Target  # noqa: E402
 
 NO_ADDRESS = f"{PREFIX}URL names no server, and the product is not here to be started"
+
+INSTALLING = "conformance: installing the JavaScript clients, once: npm ci --ignore-scripts"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,10 +32,23 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     """Give the outcomes of the selected cases; all are begun at once."""
     found = (getattr(item, "callspec", None) for item in request.session.items)
     values = (spec.params.get("case") for spec in found if spec is not None)
-    made = Run([case for case in values if isinstance(case, Case)], _opened(request))
+    cases = [case for case in values if isinstance(case, Case)]
+    if must_install() and any(case.chapter in ("clients", "parsers") for case in cases):
+        _say(request.config, INSTALLING)
+    made = Run(cases, _opened(request))
     made.start()
     yield made
     made.stop()
+
+
+def _say(config: pytest.Config, line: str) -> None:
+    """Show a line at once, although what tests print is held back."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if reporter is None or capture is None:
+        return  # A worker of several has no terminal.
+    with capture.global_and_fixture_disabled():
+        reporter.write_line(line)
 
 
 def _opened(request: pytest.FixtureRequest) -> Opened:

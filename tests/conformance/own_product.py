@@ -18,7 +18,7 @@ from .target import Lost, Target
 
 KEY = "conformance-key-first-tenant"
 OTHER_KEY = "conformance-key-other-tenant"
-LIMITED_KEYS = tuple(f"conformance-key-limited-{number:02}" for number in range(12))
+LIMITED_KEYS = tuple(f"conformance-key-limited-{number:02}" for number in range(14))
 ORIGIN = "https://page.example"
 # So few that a busy machine's pauses refill next to nothing.
 LIMITS = {

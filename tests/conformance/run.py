@@ -7,7 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,11 +75,11 @@ class Run:
                 future.set_exception(reason or RuntimeError("the run was ended early"))
 
     async def _all(self) -> None:
-        async with self._opened() as target, _client() as http:
-            gate, common = asyncio.Semaphore(AT_ONCE), Common()
+        async with self._opened() as target, _client() as http, AsyncExitStack() as stack:
+            gate, common = asyncio.Semaphore(AT_ONCE), Common(stack)
             # Those that wait first: they are over when the others are.
             ordered = sorted(self._cases, key=lambda case: not case.mostly_waits)
-            apis = [Api(target, http, common=common) for _ in ordered]
+            apis = [Api(target, http, common) for _ in ordered]
             await asyncio.gather(
                 *(self._one(*each, gate) for each in zip(ordered, apis, strict=True))
             )

@@ -44,7 +44,8 @@ KEY = "a-key-of-these-tests"
 OTHER_KEY = "the-key-of-another-tenant"
 KEYS = (("acme", KEY), ("other", OTHER_KEY))
 DOCUMENT = document(ROUTERS)
-SEAL = CursorSeal(b"a secret of these tests")
+SEAL_SECRET = "a secret of these tests"
+SEAL = CursorSeal(SEAL_SECRET.encode())
 
 
 class Figures:

@@ -27,24 +27,27 @@ class Context:
     invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:millrace"
     aws_request_id: str = "00000000-0000-4000-8000-000000000000"
 
+    left_ms: int = 29_000
+
     def get_remaining_time_in_millis(self) -> int:
-        return 29_000
+        return self.left_ms
 
 
 def main(descriptor: int) -> None:
     with os.fdopen(descriptor, "w") as out:
         for line in sys.stdin:
             asked = json.loads(line)
-            print(json.dumps(outcome(asked["function"], asked.get("event"))), file=out, flush=True)
+            found = outcome(asked["function"], asked.get("event"), asked.get("left_ms", 29_000))
+            print(json.dumps(found), file=out, flush=True)
 
 
-def outcome(function: str, event: dict[str, Any] | None) -> dict[str, Any]:
+def outcome(function: str, event: dict[str, Any] | None, left_ms: int) -> dict[str, Any]:
     """Import a handler and call it; without an event say what the process holds by now."""
     handler = importlib.import_module(f"functions.{function}.handler").handler
     if event is None:
         return holdings()
     try:
-        return {"answer": handler(event, Context(function))}
+        return {"answer": handler(event, Context(function, left_ms=left_ms))}
     except Exception as exc:  # noqa: BLE001 - what Lambda does with whatever a handler raises
         return {"raised": f"{type(exc).__name__}: {exc}"}
 

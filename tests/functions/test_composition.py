@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from functions.composition import FunctionApplication, NoProcessors
+from functions.composition import OPEN_SECONDS, FunctionApplication, NoProcessors
+from functions.known_settings import known_settings
 from functions.send.routes import router
 from streaming_runtime.core.errors import ConfigurationInvalid, InvalidBody
 from streaming_runtime.http.lambda_entry import LambdaFigures
+from streaming_runtime.http.lambda_exchange import exchanged
+from streaming_runtime.http.time_left import RESERVE_SECONDS
 from tests.functions.api import KEY, Api
 from tests.http.asgi import Conversation, scope_of
 
@@ -40,7 +44,7 @@ async def function(broker: str, api: Api) -> AsyncIterator[FunctionApplication]:
         "KAFKA_TOPIC_PREFIX": api.kafka.settings.topic_prefix,
         "API_KEYS": f"acme:{KEY}",
     }
-    application = FunctionApplication(router, environ, NoProcessors(), Figures())
+    application = FunctionApplication(router, known_settings(environ), NoProcessors(), Figures())
     yield application
     await application.close()
 
@@ -77,8 +81,8 @@ async def test_a_part_that_has_ended_is_replaced_at_the_next_call(
     async def end_at_once() -> None:
         pass
 
-    before.kafka.vitals.start("a part that ends", end_at_once())
-    await before.kafka.vitals.ended()
+    before.vitals.start("a part that ends", end_at_once())
+    await before.vitals.ended()
     status, _ = await send(function, stream_id)
 
     assert status == 202
@@ -103,10 +107,24 @@ async def test_what_was_closed_is_opened_again(api: Api, function: FunctionAppli
     ],
 )
 async def test_a_missing_setting_is_named_at_the_call(environ: dict[str, str], named: str) -> None:
-    function = FunctionApplication(router, environ, NoProcessors(), Figures())
+    function = FunctionApplication(router, known_settings(environ), NoProcessors(), Figures())
 
     with pytest.raises(ConfigurationInvalid, match=named):
         await send(function, "A" * 22)
+
+
+async def test_a_first_call_waits_no_longer_than_its_invocation_lasts() -> None:
+    environ = {"KAFKA_BROKER": "127.0.0.1:9", "API_KEY": KEY}
+    function = FunctionApplication(router, known_settings(environ), NoProcessors(), Figures())
+    scope = scope_of("POST", f"/stream/{'A' * 22}/send", {"x-api-key": KEY})
+    begun = time.monotonic()
+
+    answer = await exchanged(function, scope, b'{"data":1}', RESERVE_SECONDS + 0.1)
+    seconds = time.monotonic() - begun
+    await function.close()
+
+    assert json.loads(answer["body"])["code"] == "broker-unavailable"
+    assert seconds < OPEN_SECONDS - 1
 
 
 async def test_a_function_that_starts_no_stream_has_no_processors() -> None:

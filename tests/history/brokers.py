@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
@@ -18,8 +19,12 @@ from local.broker import Broker
 from local.cluster import Cluster
 
 ASK_SECONDS = 10.0
-KEPT_MS = 2_000
-TRIES = 20
+# What is written next comes within this long, unless processing is down.
+KEPT_SECONDS = 3.0
+ASK_AGAIN_SECONDS = 0.2
+# Longer than any other fault keeps the brokers from answering.
+PATIENCE_SECONDS = 60.0
+Told = TypeVar("Told")
 
 
 class Deleted(NamedTuple):
@@ -59,49 +64,41 @@ class Brokers:
         self._signal(number, signal.SIGCONT)
 
     async def ends(self, topic: str) -> dict[int, int]:
-        """Return where each partition of a topic ends; nothing while another fault is at work."""
-        try:
-            async with asyncio.timeout(ASK_SECONDS), self._consumer() as consumer:
-                await consumer.topics()
-                partitions = consumer.partitions_for_topic(topic) or ()
-                asked = [TopicPartition(topic, number) for number in partitions]
-                ends = await consumer.end_offsets(asked)
-        except (KafkaError, TimeoutError):
-            return {}
-        return {place.partition: end for place, end in ends.items()}
+        """Return where each partition of a topic ends, asked until it is told.
+
+        Raises:  TimeoutError if the brokers never tell.
+        """
+        return await _until_told(lambda: self._ends(topic))
 
     async def delete_before(self, topic: str, offsets: Mapping[int, int]) -> list[Deleted]:
-        """Delete the records before these offsets, and return where that was done.
+        """Delete the records before these offsets, and return what is gone of each partition.
 
-        Shape:   what nobody can tell the outcome of is looked up: it counts if it was done.
+        Raises:  TimeoutError if the brokers never do.
         """
-        if not offsets:
-            return []
         asked = {TopicPartition(topic, n): RecordsToDelete(end) for n, end in offsets.items()}
-        with suppress(KafkaError, TimeoutError):
-            async with asyncio.timeout(ASK_SECONDS), self._admin() as admin:
-                await admin.delete_records(asked)
-        found = [await self._deleted(place) for place in asked]
-        return [deleted for deleted in found if deleted.before]
+        await _until_told(lambda: self._delete(asked))
+        return await _until_told(lambda: self._deleted(list(asked)))
 
-    async def _deleted(self, place: TopicPartition) -> Deleted:
-        """Return what is gone of a partition, asked until it is told.
+    async def _ends(self, topic: str) -> dict[int, int]:
+        async with self._admin() as admin:
+            (described,) = await admin.describe_topics([topic])
+        places = [TopicPartition(topic, each["partition"]) for each in described["partitions"]]
+        async with self._consumer() as consumer:
+            ends = await consumer.end_offsets(places)
+        return {place.partition: end for place, end in ends.items()}
 
-        Raises:  AssertionError if the brokers never tell.
-        """
-        for _ in range(TRIES):
-            try:
-                async with asyncio.timeout(ASK_SECONDS), self._consumer() as consumer:
-                    before = (await consumer.beginning_offsets([place]))[place]
-                    consumer.assign([place])
-                    consumer.seek(place, before)
-                    found = await consumer.getmany(place, timeout_ms=KEPT_MS, max_records=1)
-                    headers = dict(found[place][0].headers) if found.get(place) else {}
-                    kept = headers.get("source")
-                    return Deleted(place.partition, before, kept.decode() if kept else None)
-            except (KafkaError, TimeoutError):
-                await asyncio.sleep(0.2)
-        raise AssertionError(f"nobody tells where {place} begins")
+    async def _delete(self, asked: Mapping[TopicPartition, RecordsToDelete]) -> None:
+        async with self._admin() as admin:
+            await admin.delete_records(dict(asked))
+
+    async def _deleted(self, places: list[TopicPartition]) -> list[Deleted]:
+        async with self._consumer() as consumer:
+            begins = await consumer.beginning_offsets(places)
+            consumer.assign(places)
+            for place in places:
+                consumer.seek(place, begins[place])
+            kept = await _first_sources(consumer)
+        return [Deleted(p.partition, begins[p], kept.get(p)) for p in places if begins[p]]
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
@@ -134,6 +131,27 @@ class Brokers:
         pid = self._brokers[number].pid
         if pid is not None:
             os.kill(pid, which)
+
+
+async def _until_told(ask: Callable[[], Awaitable[Told]]) -> Told:
+    """Ask until no other fault is in the way."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                async with asyncio.timeout(ASK_SECONDS):
+                    return await ask()
+            except (KafkaError, TimeoutError):
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+
+async def _first_sources(consumer: AIOKafkaConsumer) -> dict[TopicPartition, str]:
+    """Return the source of the first record that each partition has, or will soon have."""
+    found: dict[TopicPartition, str] = {}
+    deadline = time.monotonic() + KEPT_SECONDS
+    while time.monotonic() < deadline and (missing := consumer.assignment() - found.keys()):
+        for place, records in (await consumer.getmany(*missing, timeout_ms=500)).items():
+            found[place] = dict(records[0].headers)["source"].decode()
+    return found
 
 
 @asynccontextmanager

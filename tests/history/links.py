@@ -1,5 +1,8 @@
 """A network that can fail: a port before a server, through which all bytes go as long as they may.
 
+All of it, or only the connections that carry one topic's writes, as when a load balancer has lost
+single flows from its table.
+
 ``pass``: all goes through · ``hole``: bytes vanish and nothing closes · ``deaf``: requests arrive,
 answers are lost · ``hold``: bytes wait and arrive later · ``delay``: each piece comes late.
 """
@@ -15,10 +18,26 @@ from typing import Literal
 Mode = Literal["pass", "hole", "deaf", "hold", "delay"]
 HOST = "127.0.0.1"
 LENGTH = struct.Struct(">i")
+# Where a Kafka request says what it asks for, and how it says that it writes.
+API_KEY = slice(4, 6)
+PRODUCE = b"\0\0"
 DELAY_SECONDS = 0.3
 PIECE_BYTES = 1 << 16
 # Small, so that who reads slowly is felt by who writes, and not by us.
 BUFFER_BYTES = 1 << 16
+
+
+class Flow:
+    """One connection; it carries a topic's writes once it has been seen to."""
+
+    __slots__ = ("written",)
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def see(self, request: bytes, topic: bytes) -> None:
+        if request[API_KEY] == PRODUCE and topic in request:
+            self.written = topic
 
 
 class Link:
@@ -31,6 +50,7 @@ class Link:
     def __init__(self, target: int, renamed: Sequence[tuple[bytes, bytes]] | None = None) -> None:
         self.mode: Mode = "pass"
         self.port = 0
+        self._topic = b""
         self._target = target
         self._renamed = renamed
         self._server: asyncio.Server | None = None
@@ -45,9 +65,13 @@ class Link:
         self._server = await asyncio.start_server(self._accept, HOST, self.port, limit=BUFFER_BYTES)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def switch(self, mode: Mode) -> None:
-        """Behave like that from now on; a connection that has lost bytes is cut, not mended."""
+    def switch(self, mode: Mode, topic: str = "") -> None:
+        """Behave like that from now on; a connection that has lost bytes is cut, not mended.
+
+        Shape:   with a topic only those connections do, that a record is written there on.
+        """
         self.mode = mode
+        self._topic = topic.encode()
         if mode == "hold":
             self._flows.clear()
         else:
@@ -96,6 +120,7 @@ class Link:
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends = [writer]
+        flow = Flow()
         try:
             answers, target = await asyncio.open_connection(
                 sock=await self._connect(), limit=BUFFER_BYTES
@@ -103,8 +128,8 @@ class Link:
             ends.append(target)
             self._writers.add(target)
             await self._both_ways(
-                self._pump(reader, target, is_answer=False),
-                self._pump(answers, writer, is_answer=True),
+                self._pump(flow, reader, target, is_answer=False),
+                self._pump(flow, answers, writer, is_answer=True),
             )
         except OSError:
             pass
@@ -124,26 +149,40 @@ class Link:
             await asyncio.wait(tasks)
 
     async def _pump(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_answer: bool
+        self,
+        flow: Flow,
+        source: asyncio.StreamReader,
+        target: asyncio.StreamWriter,
+        *,
+        is_answer: bool,
     ) -> None:
         try:
             while piece := await self._piece(source, is_answer):
-                await self._flows.wait()
-                if self.mode == "hole" or (self.mode == "deaf" and is_answer):
+                if self._topic and not is_answer:
+                    flow.see(piece, self._topic)
+                if self._mode_of(flow) == "hold":
+                    await self._flows.wait()
+                mode = self._mode_of(flow)
+                if mode == "hole" or (mode == "deaf" and is_answer):
                     self._lossy.add(target)
                     continue
-                if self.mode == "delay":
+                if mode == "delay":
                     await asyncio.sleep(DELAY_SECONDS)
                 target.write(piece)
                 await target.drain()
         except (OSError, EOFError):
             pass
 
+    def _mode_of(self, flow: Flow) -> Mode:
+        return self.mode if flow.written == self._topic or not self._topic else "pass"
+
     async def _piece(self, source: asyncio.StreamReader, is_answer: bool) -> bytes:
-        if not is_answer or self._renamed is None:
+        if self._renamed is None:
             return await source.read(PIECE_BYTES)
         head = await source.readexactly(LENGTH.size)
         frame = head + await source.readexactly(*LENGTH.unpack(head))
+        if not is_answer:
+            return frame
         for theirs, ours in self._renamed:
             frame = frame.replace(theirs, ours)
         return frame
@@ -167,9 +206,9 @@ class Trunk:
         pairs = zip(self._brokers, self.links, strict=True)
         self._renamed += [(address(theirs), address(ours.port)) for theirs, ours in pairs]
 
-    def switch(self, mode: Mode) -> None:
+    def switch(self, mode: Mode, topic: str = "") -> None:
         for link in self.links:
-            link.switch(mode)
+            link.switch(mode, topic)
 
     def reset(self) -> None:
         for link in self.links:

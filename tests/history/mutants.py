@@ -20,7 +20,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One defect.
+    """One defect; without edits the product as it is.
 
     Shape:   ``plan`` are the faults of its run, ``options`` what is else than in ``DIRECTED``.
     """
@@ -31,6 +31,10 @@ class Mutant:
     plan: tuple[Planned, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def hurts_brokers(self) -> bool:
+        return any(fault.kind.startswith("broker.") for fault in self.plan)
+
 
 class EditDoesNotFit(Exception):
     """The source has changed: the replacement stands nowhere, or in several places."""
@@ -38,11 +42,15 @@ class EditDoesNotFit(Exception):
 
 # Short, and with records so dense that each fault meets some of them under way.
 DIRECTED: dict[str, Any] = {
-    "seconds": 8.0,
+    "seconds": 5.0,
     "rate": 200.0,
     "producers": 8,
     "streams": 4,
-    "drain_seconds": 8.0,
+    "readers": ("sse1", "socket", "wanderer", "traveller"),
+    "drain_seconds": 4.0,
+    # What is measured here is not speed, and several run at once.
+    "first_ok_limit": 30.0,
+    "first_recv_limit": 90.0,
     "quiet": True,
 }
 
@@ -72,15 +80,13 @@ _KAFKA = "streaming_runtime/kafka"
 _LIVE = "streaming_runtime/live"
 _PROCESSING = "streaming_runtime/processing"
 
+# Slots 0 and 1 are API servers, 2 and 3 processing.
 _KILLS = (
-    Planned(1.5, "processing.kill", 0, 0.5),
-    Planned(3.0, "processing.kill", 1, 0.5),
-    Planned(6.5, "processing.kill", 0, 0.5),
+    Planned(1.0, "processing.kill", 0, 0.0),
+    Planned(1.5, "processing.kill", 1, 0.0),
 )
-_LOST_ANSWERS = (
-    Planned(1.0, "link.deaf", 0, 3.0),
-    Planned(5.0, "link.deaf", 1, 3.0),
-)
+# Longer than a send has.
+_LOST_ANSWERS = (Planned(0.5, "link.deaf", 0, 3.5), Planned(0.7, "link.deaf", 1, 3.5))
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -94,7 +100,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "        return Stored(await self.partition_for(topic, key), 0)\n",
             ),
         ),
-        (Planned(1.0, "link.hole", 0, 4.0), Planned(1.0, "link.hole", 1, 4.0)),
+        (Planned(0.5, "link.hole", 0, 3.5), Planned(0.5, "link.hole", 1, 3.5)),
     ),
     Mutant(
         "acks-1",
@@ -106,8 +112,10 @@ MUTANTS: tuple[Mutant, ...] = (
                 "        acks=1,\n        enable_idempotence=False,\n",
             ),
         ),
-        tuple(Planned(1.0 + 10.0 * n, "broker.solo", n, 2.0) for n in range(3)),
-        {"brokers": 3, "seconds": 30.0},
+        # Long enough for more than the one answer that each follower has asked for already.
+        (Planned(0.5, "broker.solo", 0, 1.5),),
+        # Keys are claimed on a partition whose leader may stand still.
+        {"brokers": 3, "forms": ("single",), "keyed": 0.0},
     ),
     Mutant(
         "no-once-rule",
@@ -223,7 +231,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "        if reason is None or reason:\n            return placed, None\n",
             ),
         ),
-        (Planned(2.0, "trim", 0, 2.0),),
+        (Planned(1.0, "trim", 0, 1.5),),
     ),
     Mutant(
         "hub-drops",
@@ -235,7 +243,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "                    continue\n",
             ),
         ),
-        options={"size": 12_000, "rate": 160.0},
+        options={"size": 12_000, "rate": 160.0, "seconds": 8.0, "readers": ("sse1", "sloth")},
     ),
     Mutant(
         "splice-leaves-a-hole",
@@ -243,7 +251,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 f"{_LIVE}/partition.py",
-                "        for result in self.ring.of(subscription.stream_id):\n",
+                "        for result in self.ring.of(subscription.stream_id, "
+                "subscription.position_behind.offset):\n",
                 "        for result in list(self.ring.of(subscription.stream_id))[:-1]:\n",
             ),
         ),
@@ -280,11 +289,9 @@ MUTANTS: tuple[Mutant, ...] = (
                 "            return False\n",
             ),
         ),
-        (
-            Planned(1.0, "link.hold", 0, 6.5),
-            Planned(8.0, "link.hold", 1, 6.5),
-        ),
-        {"seconds": 15.0},
+        # Claims go on; what they are for comes late, when another server has long stored it.
+        (Planned(0.5, "link.hold.writes", 0, 8.5),),
+        {"forms": ("single", "array"), "keyed": 1.0, "producers": 16},
     ),
     Mutant(
         "doubt-as-failure",
@@ -314,8 +321,8 @@ MUTANTS: tuple[Mutant, ...] = (
                 "        self._repeats = Repeats(",
             ),
         ),
-        (Planned(1.0, "link.hold", 2, 5.0), Planned(1.5, "link.hold", 3, 5.0)),
-        {"seconds": 12.0},
+        # Input goes on coming, and its results go nowhere.
+        (Planned(0.5, "link.hole.writes", 2, 3.0), Planned(0.7, "link.hole.writes", 3, 3.0)),
     ),
     Mutant(
         "reader-resets-to-latest",
@@ -327,7 +334,6 @@ MUTANTS: tuple[Mutant, ...] = (
                 '        auto_offset_reset="latest",\n',
             ),
         ),
-        (Planned(1.0, "trim.frozen", 0, 3.0), Planned(7.0, "trim.frozen", 1, 3.0)),
-        {"seconds": 14.0},
+        (Planned(0.5, "trim.frozen", 0, 1.0), Planned(3.5, "trim.frozen", 1, 1.0)),
     ),
 )

@@ -25,6 +25,7 @@ class Nemesis:
         self._world = world
         self._fleet = fleet
         self._brokers = brokers
+        self._input = f"{topic_prefix}input"
         self._results = f"{topic_prefix}results"
         self._locks: dict[str, asyncio.Lock] = {}
         self._doing: dict[str, Deed] = {
@@ -133,14 +134,15 @@ class Nemesis:
 
     async def _disturb(self, fault: Planned) -> None:
         """Disturb the network between one process and Kafka, or between clients and one API."""
-        part, _, what = fault.kind.partition(".")
+        part, what, *more = fault.kind.split(".")
         slot = self._fleet.slots[fault.target]
         network = slot.door if part == "door" else slot.trunk
         assert network is not None
         if what == "reset":
             network.reset()
             return
-        network.switch(MODES[what])
+        written = self._input if slot in self._fleet.apis else self._results
+        network.switch(MODES[what], written if more else "")
         try:
             await asyncio.sleep(fault.lasts)
         finally:
@@ -165,5 +167,7 @@ class Nemesis:
             slot.thaw()
 
     async def _delete(self, ends: Mapping[int, int]) -> None:
+        # A reader may be told of it before we know that it was done.
+        began = self._world.now
         for deleted in await self._brokers.delete_before(self._results, ends):
-            self._world.note(events.Trim(t=self._world.now, **deleted._asdict()))
+            self._world.note(events.Trim(t=began, **deleted._asdict()))

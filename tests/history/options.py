@@ -7,7 +7,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.history.producers import FORMS, KEYED_SHARE
+from tests.history.readers import READERS
 from tests.history.schedule import KINDS, Planned
+from tests.history.sending import Form
 from tests.product import ROOT
 
 FOLDER = ROOT / ".local" / "history"
@@ -21,8 +24,10 @@ class Options:
     """One run.
 
     Units:   ``rate`` is records a second, of all producers together; ``poison`` the share of the
-             last stream's that cannot be processed; ``size`` what is added to each, in characters.
-    Shape:   ``plan`` are the faults themselves, in place of drawn ones.
+             last stream's that cannot be processed; ``size`` what is added to each, in characters;
+             ``keyed`` the share of requests that have an Idempotency-Key, where the form has any.
+    Shape:   ``forms`` are those of sending, ``readers`` those that each stream has; ``plan`` are
+             the faults themselves, in place of drawn ones.
     """
 
     seconds: float = 60.0
@@ -43,7 +48,10 @@ class Options:
     quiet: bool = False
     poison: float = 0.02
     size: int = 0
-    drain_seconds: float = 60.0
+    drain_seconds: float = 15.0
+    forms: tuple[Form, ...] = FORMS
+    keyed: float = KEYED_SHARE
+    readers: tuple[str, ...] = tuple(READERS)
     plan: tuple[Planned, ...] | None = None
 
     @property

@@ -29,6 +29,7 @@ class Habits:
     rate: float
     retries: bool = True
     forms: tuple[Form, ...] = FORMS
+    keyed: float = KEYED_SHARE
     poison: float = 0.0
     size: int = 0
 
@@ -73,8 +74,8 @@ class Producer:
         if self._target.can_fail and self._random.random() < self._habits.poison:
             return self._poison()
         behind = int((self._world.now - self._began) * self._habits.rate) - self._sent
-        form = self._random.choices(FORMS, WEIGHTS)[0]
         forms = self._habits.forms
+        form = self._random.choices(FORMS, WEIGHTS)[0]
         if form not in forms or (behind > 20 and form == "single"):
             form = self._random.choice([f for f in forms if f != "single"] or list(forms))
         count = 1
@@ -82,7 +83,7 @@ class Producer:
             count = max(self._random.randint(2, 20), min(behind, MOST_TOGETHER))
         names = [f"{self._name}.{self._sent + number}" for number in range(count)]
         self._sent += count
-        has_key = form in ("single", "array") and self._random.random() < KEYED_SHARE
+        has_key = form in ("single", "array") and self._random.random() < self._habits.keyed
         key = f"{names[0]}-{self._random.getrandbits(64):016x}" if has_key else None
         return Batch(form, names, [data_of(name, self._size(count)) for name in names], key)
 

@@ -33,6 +33,20 @@ class Manner:
     naps: float = 0.0
 
 
+FORMS: tuple[Form, ...] = ("sse", "lines", "socket", "page")
+# The readers of each stream; the wanderer changes its form each time, the traveller is long away.
+READERS: dict[str, Manner] = {
+    "sse1": Manner(("sse",)),
+    "sse2": Manner(("sse",), stays=(0.1, 2.0)),
+    "socket": Manner(("socket",)),
+    "page": Manner(("page",), away=(0.1, 0.5)),
+    # Behind again and again, and not long enough to be sent away for it.
+    "sloth": Manner(("sse", "lines"), stays=(6.0, 12.0), naps=2.5),
+    "wanderer": Manner(FORMS),
+    "traveller": Manner(FORMS, stays=(0.5, 2.0), away=(5.0, 10.0)),
+}
+
+
 class Reader:
     """One client's reading of one stream, across all its connections."""
 

@@ -138,7 +138,11 @@ def _page(heard: Heard) -> list[Seen]:
     page = msgspec.json.decode(heard.body, type=dict[str, msgspec.Raw])
     results = msgspec.json.decode(page["results"], type=list[Result])
     cursor = msgspec.json.decode(page["cursor"], type=str)
-    return [*results, Told("position", cursor, {}), Over("page", is_final=not results)]
+    told: list[Seen] = []
+    if "gap" in page:
+        gap = msgspec.json.decode(page["gap"])
+        told = [Told("gap", gap["earliest"], gap)]
+    return [*told, *results, Told("position", cursor, {}), Over("page", is_final=not results)]
 
 
 async def _events(

@@ -133,10 +133,16 @@ def _holes(record: Record, view: View, order: list[Source]) -> Iterator[str]:
             missing = order[expected:rank]
             yield from _unexplained(record, view, missing, place, is_told=place in told)
         expected = max(expected, rank + 1)
-    if view.is_final and expected < len(order):
-        place = len(view.items)
-        missing = order[expected:]
-        yield from _unexplained(record, view, missing, place, is_told=place in told)
+    if view.is_final:
+        # It read to the end as of when it asked: what somebody saw before that was there.
+        missing = [s for s in order[expected:] if _was_seen_before(record, view, s)]
+        if missing:
+            place = len(view.items)
+            yield from _unexplained(record, view, missing, place, is_told=place in told)
+
+
+def _was_seen_before(record: Record, view: View, source: Source) -> bool:
+    return record.first_seen[record.sources[view.stream][source]] < view.asked_at
 
 
 def _unexplained(

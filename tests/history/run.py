@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiokafka.partitioner import murmur2
 
@@ -19,24 +19,11 @@ from tests.history.nemesis import Nemesis
 from tests.history.options import Options
 from tests.history.producers import Habits, Producer
 from tests.history.progress import Progress
-from tests.history.readers import Manner, Reader
-from tests.history.reading import Form
+from tests.history.readers import FORMS, READERS, Manner, Reader
 from tests.history.schedule import Planned, schedule
 from tests.history.thief import Thief
 from tests.history.world import KEYS, Target, World
 
-FORMS: tuple[Form, ...] = ("sse", "lines", "socket", "page")
-# The readers of each stream; the wanderer changes its form each time, the traveller is long away.
-READERS: dict[str, Manner] = {
-    "sse1": Manner(("sse",)),
-    "sse2": Manner(("sse",), stays=(0.1, 2.0)),
-    "socket": Manner(("socket",)),
-    "page": Manner(("page",), away=(0.1, 0.5)),
-    # Behind again and again, and not long enough to be sent away for it.
-    "sloth": Manner(("sse", "lines"), stays=(6.0, 12.0), naps=2.5),
-    "wanderer": Manner(FORMS),
-    "traveller": Manner(FORMS, stays=(0.5, 2.0), away=(5.0, 10.0)),
-}
 PARTITIONS = 4
 # Gives back any string, and can do nothing with a list.
 PARTICULAR = {"name": "jmespath", "expression": "join('', [@])"}
@@ -53,24 +40,49 @@ async def run(options: Options) -> None:
     """
     shutil.rmtree(options.folder, ignore_errors=True)
     options.folder.mkdir(parents=True)
-    async with running_brokers(options.brokers, options.folder / "kafka") as brokers:
-        await run_on(brokers, options)
+    async with (
+        running_brokers(options.brokers, options.folder / "kafka") as brokers,
+        deployed(brokers, options) as deployment,
+    ):
+        await deployment.run(options)
 
 
-async def run_on(brokers: Brokers, options: Options) -> None:
-    """Run on brokers that others may use too, with topics of its own."""
-    log = events.Log(options.folder)
-    world = World(log, options.seed)
-    try:
-        async with deployed(world, brokers, options) as deployment:
-            await _lived(world, deployment, brokers, options)
-    finally:
-        log.close()
+class Witness:
+    """Writes down which process ended by itself, in the history of the run that goes on."""
+
+    def __init__(self) -> None:
+        self.world: World | None = None
+
+    def exited(self, name: str, code: int) -> None:
+        if self.world is not None:
+            self.world.note(events.Exit(t=self.world.now, target=name, code=code))
+
+
+class Deployment:
+    """The product, started once, on brokers that others may use too, with topics of its own."""
+
+    def __init__(self, fleet: Fleet, brokers: Brokers, witness: Witness) -> None:
+        self._fleet = fleet
+        self._brokers = brokers
+        self._witness = witness
+
+    async def run(self, options: Options) -> None:
+        """Run with streams of its own, and leave the history in the folder."""
+        options.folder.mkdir(parents=True, exist_ok=True)
+        log = events.Log(options.folder)
+        world = self._witness.world = World(log, options.seed)
+        world.doors = self._fleet.doors
+        try:
+            await _start_streams(world, self._fleet, options)
+            await _lived(world, self._fleet, self._brokers, options)
+        finally:
+            self._witness.world = None
+            log.close()
 
 
 @asynccontextmanager
-async def deployed(world: World, brokers: Brokers, options: Options) -> AsyncIterator[Fleet]:
-    """Give the product, started and with its streams."""
+async def deployed(brokers: Brokers, options: Options) -> AsyncIterator[Deployment]:
+    """Give the product, started; its logs are in the options' folder."""
     environ = {
         "API_KEYS": ",".join(f"{tenant}:{key}" for tenant, key in KEYS.items()),
         "KAFKA_PARTITIONS": str(PARTITIONS),
@@ -78,16 +90,12 @@ async def deployed(world: World, brokers: Brokers, options: Options) -> AsyncIte
         "RATE_LIMIT_PER_SECOND": "0",
     }
 
-    def exited(name: str, code: int) -> None:
-        world.note(events.Exit(t=world.now, target=name, code=code))
-
-    async with fleet(brokers.ports, options.folder, environ, exited, options.root) as made:
+    witness = Witness()
+    async with fleet(brokers.ports, options.folder, environ, witness.exited, options.root) as made:
         apis = [await made.add_api() for _ in range(options.replicas)]
         processing = [await made.add_processing() for _ in range(options.processing)]
         await asyncio.gather(*(slot.start() for slot in (*apis, *processing)))
-        world.doors = made.doors
-        await _start_streams(world, made, options)
-        yield made
+        yield Deployment(made, brokers, witness)
 
 
 async def _start_streams(world: World, made: Fleet, options: Options) -> None:
@@ -140,6 +148,7 @@ async def _lived(world: World, made: Fleet, brokers: Brokers, options: Options) 
         Reader(world, f"{target.label}-{name}", target, manner)
         for target in world.targets
         for name, manner in READERS.items()
+        if name in options.readers
     ]
     producers = _producers(world, options)
     watching = [Thief(world).run, *(reader.run for reader in readers)]
@@ -160,7 +169,9 @@ async def _lived(world: World, made: Fleet, brokers: Brokers, options: Options) 
 
 def _producers(world: World, options: Options) -> list[Producer]:
     rate = options.rate / options.producers
-    habits = Habits(rate, options.retries, poison=options.poison, size=options.size)
+    habits = Habits(
+        rate, options.retries, options.forms, options.keyed, options.poison, options.size
+    )
     return [
         Producer(world, f"p{number}", world.targets[number % len(world.targets)], habits)
         for number in range(options.producers)
@@ -209,10 +220,12 @@ async def _settled(producers: Sequence[Producer]) -> None:
 
 
 async def _drained(world: World, seconds: float) -> None:
-    try:
-        await eventually(lambda: world.missing == 0, seconds)
-    except TimeoutError:
-        return
+    """Wait until all has been seen that must be, or nothing more of it has come for so long."""
+    missing = -1
+    while 0 < world.missing != missing:
+        missing = world.missing
+        with suppress(TimeoutError):
+            await eventually(lambda: world.missing == 0, seconds)
 
 
 async def _read_to_the_end(world: World, readers: Sequence[Reader]) -> None:

@@ -24,6 +24,9 @@ KINDS: dict[str, tuple[int, float, float]] = {
     "link.deaf": (3, 1, 5),
     "link.hold": (2, 1, 5),
     "link.delay": (1, 1, 4),
+    # One flow alone, and longer than a claim of a key counts without an answer.
+    "link.hold.writes": (1, 6, 8),
+    "link.hole.writes": (1, 2, 5),
     "door.reset": (2, 0, 0),
     "door.hole": (1, 1, 5),
     "door.deaf": (2, 1, 4),

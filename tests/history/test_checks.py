@@ -39,6 +39,10 @@ def fault(number: int, at: float, kind: str = "api.kill") -> events.Fault:
     return events.Fault(t=at, number=number, kind=kind, target="api0")
 
 
+def healed(begun: events.Fault) -> History:
+    return [begun, events.Heal(t=begun.t + 0.1, number=begun.number)]
+
+
 def answered(outcome: str, said: str) -> History:
     return Attempt(90, "z.0", "s0", 41.0, outcome, said).lines()
 
@@ -82,6 +86,10 @@ SPOILINGS: list[tuple[str, Spoil]] = [
     ("unflagged-gap", lambda h: without(h, "p0.0", readers=["s0-y"])),
     ("unflagged-gap", lambda h: without(h, LAST, readers=["s1-y"])),
     ("unflagged-gap", lambda h: trimmed(h, None)),
+    (
+        "unflagged-gap",
+        lambda h: also(without(h, LAST, readers=["s1-y"]), opened("s1-y", "s1", 9.4)),
+    ),
     ("unflagged-gap", lambda h: without(trimmed(h, "told"), "p1.3", "p1.4", readers=["late"])),
     ("false-gap", lambda h: also(h, told("s0-x", "s0", 12.0))),
     ("false-gap", lambda h: also(trimmed(h, "told"), told("late", "s1", 10.6))),
@@ -92,6 +100,7 @@ SPOILINGS: list[tuple[str, Spoil]] = [
     ("liveness", lambda h: also(h, fault(1, 8.5), events.Heal(t=8.6, number=1))),
     ("fewer-faults", lambda h: [plan(faults=1), *h[1:]]),
     ("fewer-faults", lambda h: also([plan(faults=1), *h[1:]], fault(1, 1.5))),
+    ("fewer-faults", lambda h: also([plan(faults=1), *h[1:]], *healed(fault(1, 1.5, "trim")))),
 ]  # fmt: skip
 
 
@@ -115,12 +124,21 @@ def test_an_anomaly_is_found(check: str, spoil: Spoil) -> None:
     [
         lambda h: without(h, "q.2"),
         lambda h: trimmed(h, "told"),
+        lambda h: also(without(h, LAST, readers=["s1-y"]), opened("s1-y", "s1", 8.4)),
         lambda h: also(h, probe("a cursor of another stream", 400)),
         lambda h: also(h, probe("a cursor of another stream", 503)),
         lambda h: also(h, fault(1, 1.5), events.Heal(t=1.6, number=1)),
         lambda h: also(h, fault(1, 30.0), events.Heal(t=30.0, number=1), fault(2, 31.0)),
     ],
-    ids=["doubtful and unseen", "gap", "refused", "unreachable", "healed at once", "interrupted"],
+    ids=[
+        "doubtful and unseen",
+        "gap",
+        "not there when asked",
+        "refused",
+        "unreachable",
+        "healed at once",
+        "interrupted",
+    ],
 )
 def test_what_is_legal_passes(allowed: Spoil) -> None:
     assert found(allowed(legal())) <= set()

@@ -10,7 +10,7 @@ from tests.history.links import HOST
 from tests.history.world import KEYS, Target, World
 from tests.stories.wire import request, wire
 
-APART_SECONDS = 0.5
+APART_SECONDS = 0.25
 TRY_SECONDS = 5.0
 
 

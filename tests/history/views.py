@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 from tests.history.events import Final, Gap, Open, Recv
@@ -40,6 +41,7 @@ class Resumed(NamedTuple):
 
     place: int
     cursor: str | None
+    t: float
 
 
 class View:
@@ -52,6 +54,11 @@ class View:
         self.gaps: list[Told] = []
         self.opens: list[Resumed] = []
         self.is_final = False
+
+    @property
+    def asked_at(self) -> float:
+        """When its last connection was opened; infinite if that is not known."""
+        return self.opens[-1].t if self.opens else inf
 
     def where(self, place: int) -> str:
         """Return a place in this view in words."""
@@ -71,7 +78,7 @@ class Views:
 
     def open(self, event: Open) -> None:
         view = self._of(event.reader, event.stream)
-        view.opens.append(Resumed(len(view.items), event.cursor))
+        view.opens.append(Resumed(len(view.items), event.cursor, event.t))
 
     def recv(self, event: Recv) -> None:
         self.received += 1

@@ -2,10 +2,10 @@
 
 import pytest
 
-from streaming_runtime.core.errors import RateLimited, Unauthorized
-from streaming_runtime.core.limits import TenantLimits
+from streaming_runtime.core.errors import BrokerUnavailable, RateLimited, Unauthorized
+from streaming_runtime.core.limits import TenantLimits, Verdict
 from streaming_runtime.http.credentials import ConfiguredKeys
-from streaming_runtime.http.gate import Gate
+from streaming_runtime.http.gate import Gate, SharedGate
 
 KEYS = ConfiguredKeys([("acme", "one"), ("acme", "two"), ("other", "three")])
 
@@ -81,3 +81,42 @@ def test_open_readers_are_counted_in_and_out() -> None:
 
     ours.close_reader("acme")
     ours.open_reader("acme")
+
+
+class Counter:
+    """Implements SharedLimits: lets in what it is told to, or cannot be asked."""
+
+    def __init__(self, verdict: Verdict | None) -> None:
+        self._verdict = verdict
+
+    async def take(self, tenant: str, count: int = 1) -> Verdict:
+        if self._verdict is None:
+            raise BrokerUnavailable
+        return self._verdict
+
+
+def shared(verdict: Verdict | None) -> SharedGate:
+    return SharedGate(KEYS, TenantLimits(1, 1, 0, lambda: 0.0), Counter(verdict))
+
+
+async def test_what_all_processes_have_let_in_decides() -> None:
+    admission = await shared(Verdict(True, 7, 3, 0)).enter({"x-api-key": "one"})
+
+    assert admission.tenant == "acme"
+    assert admission.headers["RateLimit"] == '"requests";r=7;t=3'
+    with pytest.raises(RateLimited) as caught:
+        await shared(Verdict(False, 0, 5, 4)).enter({"x-api-key": "one"})
+    assert caught.value.headers["Retry-After"] == "4"
+
+
+async def test_while_they_cannot_be_asked_a_process_counts_by_itself() -> None:
+    gate = shared(None)
+
+    await gate.enter({"x-api-key": "one"})
+    with pytest.raises(RateLimited):
+        await gate.enter({"x-api-key": "one"})
+
+
+async def test_a_wrong_key_is_not_counted() -> None:
+    with pytest.raises(Unauthorized):
+        await shared(None).enter({"x-api-key": "wrong"})

@@ -32,6 +32,8 @@ class Proxy:
         self._port = 0
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
+        self._forgotten: set[asyncio.StreamReader] = set()
+        self._readers: set[asyncio.StreamReader] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._passes = asyncio.Event()
         self._passes.set()
@@ -69,6 +71,13 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
 
+    def forget(self) -> None:
+        """Let those that stand carry nothing more, as a load balancer does with idle ones.
+
+        New ones are as they should be.
+        """
+        self._forgotten |= self._readers
+
     async def refuse(self) -> None:
         """Refuse new connections and abort those that stand."""
         if self._server is not None:
@@ -91,6 +100,7 @@ class Proxy:
         try:
             from_broker, to_broker = await asyncio.open_connection(HOST, self._broker)
             self._writers.add(to_broker)
+            self._readers |= {reader, from_broker}
             ways = [self._requests(reader, to_broker), self._answers(from_broker, writer)]
             tasks = {asyncio.ensure_future(way) for way in ways}
             try:
@@ -102,13 +112,14 @@ class Proxy:
         except OSError:
             pass
         finally:
+            self._readers -= {reader, from_broker} if to_broker is not None else set()
             for end in filter(None, (writer, to_broker)):
                 self._writers.discard(end)
                 end.transport.abort()
 
     async def _requests(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while frame := await self._frame(source):
-            if self.mode != "hole":
+            if self.mode != "hole" and source not in self._forgotten:
                 self.requests += 1
                 target.write(frame)
 
@@ -117,7 +128,7 @@ class Proxy:
         while frame := await self._frame(source):
             if self.answers_left == 0:
                 self.mode, self.answers_left = "deaf", None
-            if self.mode == "pass":
+            if self.mode == "pass" and source not in self._forgotten:
                 target.write(frame.replace(theirs, ours))
                 if self.answers_left is not None:
                     self.answers_left -= 1

@@ -90,6 +90,28 @@ async def test_a_drain_sends_all_away_within_its_window_and_waits_for_them() -> 
     assert counts[-1] == 0
 
 
+async def test_an_upload_is_stopped_while_there_is_time_for_its_receipts() -> None:
+    all_of_them, _ = counted()
+    times: list[float] = []
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+
+    async def hold() -> None:
+        with all_of_them.uploading() as connection:
+            left = asyncio.Event()
+            connection.interrupts(left.set)
+            await left.wait()
+            times.append(loop.time() - begun)
+
+    holding = [asyncio.ensure_future(hold()) for _ in range(50)]
+    await asyncio.sleep(0)
+
+    await all_of_them.drain(2.0)
+
+    await asyncio.gather(*holding)
+    assert max(times) < 1.5  # By half of the window, and what a busy machine adds.
+
+
 async def test_who_comes_while_draining_is_sent_away_within_what_is_left() -> None:
     all_of_them, _ = counted()
     await all_of_them.drain(0.05)

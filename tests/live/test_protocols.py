@@ -23,8 +23,11 @@ HANDSHAKE = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 MASK = b"\0\0\0\0"
-TEXT, PING, CONTINUATION = 0x1, 0x9, 0x0
+TEXT, CLOSE, PING, CONTINUATION = 0x1, 0x8, 0x9, 0x0
 FINAL = 0x80
+GOODBYE = bytes([FINAL | CLOSE, 2]) + (1012).to_bytes(2, "big")
+# Frames of 1,000 bytes: more than a client's kernel takes by itself.
+TOLD = 100
 
 
 def framed(opcode: int, data: bytes = b"", fin: int = FINAL) -> bytes:
@@ -283,3 +286,44 @@ async def test_whoever_is_kept_alive_is_told_to_go_elsewhere_when_the_server_lea
     assert b"connection: close" not in first.lower()
     assert last.startswith(b"HTTP/1.1 200")
     assert b"connection: close" in last.lower()
+
+
+async def test_what_was_said_to_a_socket_arrives_when_the_server_stops() -> None:
+    """Although its client sends without end: closed with something unread, it would be reset."""
+    said, stopping, poured = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def talk(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+        for _ in range(TOLD):
+            await send({"type": "websocket.send", "bytes": b"y" * 1_000, "text": None})
+        said.set()
+        await stopping.wait()
+
+    async def pour(writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(framed(TEXT, b"x" * 100) * 100)
+            poured.set()
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with serving(talk) as (server, _, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4_096)
+        writer.write(HANDSHAKE)
+        await reader.readuntil(b"\r\n\r\n")
+        pouring = asyncio.ensure_future(pour(writer))
+        await asyncio.gather(said.wait(), poured.wait())
+        server.leave()
+        heard = b""
+        async with asyncio.timeout(20):
+            while not heard.endswith(GOODBYE):
+                piece = await reader.read(4_096)
+                assert piece, "the connection ended without a goodbye"
+                heard += piece
+                await asyncio.sleep(0.01)
+
+        stopping.set()
+        pouring.cancel()
+        await asyncio.gather(pouring, return_exceptions=True)
+        writer.transport.abort()
+    assert heard.count(b"y" * 1_000) == TOLD

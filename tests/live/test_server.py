@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ from streaming_runtime.live import stalls
 from streaming_runtime.live.connections import Connections
 from streaming_runtime.live.server import DrainingServer, listening
 from tests.eventually import eventually
+from tests.product import ROOT
 
 ESTABLISHED_OR_CLOSING = {"01", "04", "05", "06", "08", "09", "0B"}
 
@@ -172,6 +174,33 @@ async def test_a_stop_ends_open_streams_within_the_window_and_then_the_server() 
         writer.close()
     assert left == ["restart"]
     assert b"bye" in rest
+
+
+def test_an_idle_connection_is_kept_longer_than_by_the_balancer_before_it() -> None:
+    """Or the balancer sends a request into a connection that is just being closed: a 502."""
+    template = (ROOT / "infra" / "live.yaml").read_text(encoding="utf-8")
+    [seconds] = re.findall(r'Key: idle_timeout\.timeout_seconds, Value: "(\d+)"', template)
+
+    assert int(seconds) + 10 <= server_module.KEEP_ALIVE_SECONDS
+
+
+async def test_an_idle_connection_is_closed_when_its_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_module, "KEEP_ALIVE_SECONDS", 0.4)
+    async with serving(hello) as (_, _, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        loop = asyncio.get_running_loop()
+        for _ in range(2):
+            begun = loop.time()
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await reader.readuntil(b"0\r\n\r\n")
+            await asyncio.sleep(0.2)
+
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+
+        assert loop.time() - begun >= 0.4
+        writer.close()
 
 
 def test_a_taken_port_is_refused_in_words_that_name_the_variable() -> None:

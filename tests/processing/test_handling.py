@@ -181,7 +181,7 @@ def test_whatever_a_processor_raises_its_partition_goes_on_and_no_foreign_text_i
 
 def test_slow_failures_are_not_tried_until_the_neighbours_have_waited_a_second() -> None:
     def slow(data: bytes) -> bytes:
-        time.sleep(0.3)
+        time.sleep(0.2)
         raise Unprocessable("slow")
 
     started = time.monotonic()

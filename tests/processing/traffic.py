@@ -60,14 +60,18 @@ class Traffic:
 
     async def send(self, *records: Sent) -> list[str]:
         """Write the records and return their sources, as receipts would have them."""
-        async with self._producer() as producer:
-            waiting = [
-                await producer.send(
-                    self.settings.input_topic, r.value, r.key, headers=r.written_headers()
-                )
-                for r in records
-            ]
-            stored = [await future for future in waiting]
+        async with self.producing() as producer:
+            return await self.send_with(producer, *records)
+
+    async def send_with(self, producer: AIOKafkaProducer, *records: Sent) -> list[str]:
+        """Write with a producer that goes on, and return the sources."""
+        waiting = [
+            await producer.send(
+                self.settings.input_topic, r.value, r.key, headers=r.written_headers()
+            )
+            for r in records
+        ]
+        stored = [await future for future in waiting]
         return [f"{metadata.partition}-{metadata.offset}" for metadata in stored]
 
     async def results_of(self, sources: Sequence[str], seconds: float = SECONDS) -> list[Any]:
@@ -92,7 +96,14 @@ class Traffic:
 
     async def all_results(self) -> list[Any]:
         """Return what the results topic holds now."""
-        async with self._consumer(self.settings.results_topic) as consumer:
+        return await self._all(self.settings.results_topic)
+
+    async def letters(self) -> list[Any]:
+        """Return what the dead-letter topic holds now."""
+        return await self._all(self.settings.dead_letter_topic)
+
+    async def _all(self, topic: str) -> list[Any]:
+        async with self._consumer(topic) as consumer:
             ends = await consumer.end_offsets(list(consumer.assignment()))
             found: list[Any] = []
             async with asyncio.timeout(SECONDS):
@@ -112,7 +123,8 @@ class Traffic:
         return [firsts[source] for source in sources]
 
     @asynccontextmanager
-    async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
+    async def producing(self) -> AsyncIterator[AIOKafkaProducer]:
+        """Give a producer as any client may have it."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self.settings.broker,
             enable_idempotence=True,

@@ -14,14 +14,16 @@ import pytest
 import pytest_asyncio
 
 from local.broker import Broker
+from local.ports import free_port
 from tests.client import Client, Json, frame
-from tests.eventually import until
-from tests.product import Process, Product, product
+from tests.eventually import eventually, until
+from tests.product import KEY, Process, Product, product
 from tests.stories.event_bytes import Event, EventBytes
 from tests.stories.figures import figures_of
 from tests.stories.readers import Reader
 from tests.stories.stalling import stall
 from tests.stories.traffic import traffic
+from tests.stories.wire import request, wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -283,7 +285,8 @@ async def test_a_deploy_answers_who_still_waits(parts: Parts) -> None:
     assert (sending.result().status_code, "record_id" in sending.result().json()) == (202, True)
 
 
-async def test_a_second_signal_ends_it_at_once(parts: Parts) -> None:
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_it_at_once(parts: Parts, second: signal.Signals) -> None:
     server = parts.product.api(DRAIN_SECONDS="60")
     await server.start()
     async with Client(server.url) as client:
@@ -296,9 +299,74 @@ async def test_a_second_signal_ends_it_at_once(parts: Parts) -> None:
                     await asyncio.sleep(0.05)
 
             begun = time.monotonic()
-            server.signal(signal.SIGTERM)
+            server.signal(second)
             code = await server.ended(5)
 
             took = time.monotonic() - begun
-    assert code != 0
+    assert code == 128 + second
     assert took < 1.0
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_while_it_starts_ends_it_at_once(parts: Parts, stop: signal.Signals) -> None:
+    # Nobody listens there: it tries again and again, and would for longer than this test.
+    starting = parts.product.api(KAFKA_BROKER=f"127.0.0.1:{free_port()}")
+    await starting.launch()
+    await eventually(lambda: "KafkaConnectionError" in log_of(starting), 30)
+
+    begun = time.monotonic()
+    starting.signal(stop)
+    code = await starting.ended(5)
+
+    assert code == 128 + stop
+    assert time.monotonic() - begun < 1.0
+
+
+def log_of(process: Process) -> str:
+    return process.log.read_text(encoding="utf-8")
+
+
+async def test_what_is_under_way_is_answered_and_no_new_connection_is_taken(parts: Parts) -> None:
+    leaving = parts.product.api()
+    await leaving.start()
+    record = b'{"data":"in two halves"}'
+    async with (
+        Client(parts.api.url) as staying,
+        wire(leaving.url) as half,
+        wire(leaving.url) as idle,
+    ):
+        stream = await staying.start()
+        sent = request("POST", f"/stream/{stream}/send", {"x-api-key": KEY}, record)
+        listed = request("GET", f"/stream/{stream}", {"x-api-key": KEY})
+        await half.say(sent[:-5])
+        before = await idle.ask(listed)
+        leaving.signal(signal.SIGTERM)
+        async with httpx.AsyncClient(base_url=leaving.url) as http:
+            await unready_after(http, time.monotonic())
+        await half.say(sent[-5:])
+        stored, after = await half.hear(), await idle.ask(listed)
+        await until_refused(leaving.port)
+
+        assert await half.is_closed()
+        assert await idle.is_closed()
+        code = await leaving.ended()
+        page = await staying.page(stream, wait=10)
+    assert (before.status, stored.status, after.status, code) == (200, 202, 200, 0)
+    assert "connection" not in before.headers
+    # The body was on its way: this answer is the last one all the same.
+    assert after.headers["connection"] == "close"
+    assert [result["data"] for result in page["results"]] == ["in two halves"]
+
+
+async def until_refused(port: int) -> None:
+    """Wait until nobody listens any more, which is within a second or so."""
+
+    async def is_refused() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            return True
+        writer.close()
+        return False
+
+    await until(is_refused, bool)

@@ -124,10 +124,11 @@ async def one_tenant_at_its_limit_does_not_touch_another(api: Api) -> None:
 async def what_is_left_goes_down(api: Api) -> None:
     limited = _limited(api, 5)
 
-    answers = [await limited.get("/streams") for _ in range(4)]
+    # All at once: one after the other, a slow machine may fill it again between two.
+    answers = await asyncio.gather(*(limited.get("/streams") for _ in range(8)))
 
     left = [int(STATE.fullmatch(answer.headers["ratelimit"])[1]) for answer in answers]  # type: ignore[index]
-    assert left[-1] < left[0]
+    assert min(left) < max(left)
 
 
 async def an_event_source_at_the_limit_is_answered_200_and_comes_back(api: Api) -> None:

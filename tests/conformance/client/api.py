@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import httpx
 
+from ..oracles.at_hand import AtHand
 from ..target import NotThere, Target
 from .answer import Answer
+from .once import Once
 from .strict_json import Json
 from .transcript import Transcript
 from .wire import Wire, wire
 
 if TYPE_CHECKING:
     from .stream import Stream
+
+Made = TypeVar("Made")
 
 EVENT_STREAM = "text/event-stream"
 NDJSON = "application/x-ndjson"
@@ -28,9 +31,13 @@ UNKNOWN = "AAAAAAAAAAAAAAAAAAAAAA"
 class Common:
     """What the cases of a run have in common."""
 
-    def __init__(self) -> None:
-        self.starting = asyncio.Lock()
-        self.stream_id = ""
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self.at_hand = AtHand(stack)
+        self._made: dict[Hashable, Once[Any]] = {}
+
+    async def once(self, name: Hashable, make: Callable[[], Awaitable[Made]]) -> Made:
+        """Return what was made for the first that asked for it by this name."""
+        return cast(Made, await self._made.setdefault(name, Once(make)).get())
 
 
 class Api:
@@ -40,14 +47,14 @@ class Api:
         self,
         target: Target,
         http: httpx.AsyncClient,
+        common: Common,
         transcript: Transcript | None = None,
         key: str | None = None,
         url: str | None = None,
-        common: Common | None = None,
     ) -> None:
         self.target = target
         self.http = http
-        self.common = common or Common()
+        self.common = common
         self.transcript = transcript or Transcript(target.hide)
         self.key = target.key if key is None else key
         self.url = target.url if url is None else url
@@ -58,16 +65,16 @@ class Api:
 
     def with_key(self, key: str, url: str | None = None) -> Api:
         """Return a client of the same server, or another, with another key."""
-        return Api(self.target, self.http, self.transcript, key, url or self.url)
+        return Api(self.target, self.http, self.common, self.transcript, key, url or self.url)
 
     async def shared(self) -> Stream:
         """Return a running stream that other cases use at the same time."""
         from .stream import Stream
 
-        async with self.common.starting:
-            if not self.common.stream_id:
-                self.common.stream_id = (await self.start(label="shared")).id
-        return Stream(self, self.common.stream_id)
+        async def started() -> str:
+            return (await self.start(label="shared")).id
+
+        return Stream(self, await self.common.once(("shared", self.url, self.key), started))
 
     def other(self) -> Api:
         """Return a client of another tenant.
@@ -121,11 +128,15 @@ class Api:
         """Return the OpenAPI document."""
         return (await self.ask("GET", "/schema", anonymous=True)).ok()
 
+    async def has_route(self, method: str, path: str) -> bool:
+        """Say whether the server's own OpenAPI document names a route."""
+        schema = await self.common.once(("schema", self.url), self.schema)
+        return method in schema["paths"].get(path, {})
+
     async def needs_route(self, method: str, path: str) -> None:
         """Go on if the server has a route.
 
         Raises:  NotThere if its own OpenAPI document does not name it.
         """
-        paths = (await self.schema())["paths"]
-        if method not in paths.get(path, {}):
+        if not await self.has_route(method, path):
             raise NotThere(f"/schema names no {method.upper()} {path}")

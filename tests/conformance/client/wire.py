@@ -78,6 +78,14 @@ class Wire:
         async with asyncio.timeout(SECONDS):
             return await self._reader.read(LIMIT_BYTES)
 
+    async def hear_exactly(self, count: int) -> bytes:
+        """Return so many bytes.
+
+        Raises:  asyncio.IncompleteReadError if the other side is done before.
+        """
+        async with asyncio.timeout(SECONDS):
+            return await self._reader.readexactly(count)
+
     async def hear_all(self) -> bytes:
         """Return all that comes until the other side closes."""
         pieces: list[bytes] = []
