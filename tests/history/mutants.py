@@ -334,6 +334,8 @@ MUTANTS: tuple[Mutant, ...] = (
                 '        auto_offset_reset="latest",\n',
             ),
         ),
-        (Planned(0.5, "trim.frozen", 0, 1.0), Planned(3.5, "trim.frozen", 1, 1.0)),
+        # Not every time somebody stays who waits for what was written meanwhile.
+        tuple(Planned(0.5 + 3.0 * n, "trim.frozen", n % 2, 1.0) for n in range(3)),
+        {"readers": ("sse1", "sse2", "socket", "wanderer", "traveller")},
     ),
 )
