@@ -19,6 +19,7 @@ TAKEN_BYTES = 32 << 10
 # A reader whose full queue nobody has emptied for this long is too slow, and is closed with its
 # cursor; until then it is brought on from the ring or the log, at its own pace.
 SLOW_SECONDS = 5.0
+TIMER_EARLY_SECONDS = 0.001
 # A cursor that stands here is beyond the end of every log: who comes back with it gets its gap.
 NOWHERE = Position(1 << 62)
 
@@ -209,12 +210,15 @@ class Subscription:
         return self.has_lagged or self.is_interrupted or is_there
 
     async def _wait(self, seconds: float, until: int | None) -> None:
-        deadline = self._loop.call_later(seconds, self._time_over)
+        expiry = self._loop.time() + seconds
+        deadline = self._loop.call_at(expiry, self.wake)
         if until is not None:
             self.owner.wait_for_offset(self, True)
-        expiry = self._loop.time() + seconds
         try:
-            while not self._queue and not self._is_over(until) and self._loop.time() < expiry:
+            while not self._queue and not self._is_over(until):
+                # A timer may be early by what the clock cannot tell, and nothing wakes us again.
+                if self._loop.time() + TIMER_EARLY_SECONDS >= expiry:
+                    break
                 self._waiter = self._loop.create_future()
                 await self._waiter
         finally:
@@ -222,9 +226,6 @@ class Subscription:
             self._waiter = None
             if until is not None:
                 self.owner.wait_for_offset(self, False)
-
-    def _time_over(self) -> None:
-        self.wake()
 
     def _lag(self) -> None:
         self.has_lagged = True

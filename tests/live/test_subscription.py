@@ -117,3 +117,20 @@ async def test_a_parked_reader_that_takes_nothing_has_lagged_but_keeps_its_queue
     assert one.has_lagged
     assert len(await one.take(60)) == 1
     assert list(await one.take(60)) == []
+
+
+async def test_a_take_is_over_in_time_though_its_timer_was_a_little_early(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, loop = reader(), asyncio.get_running_loop()
+    call_at = loop.call_at
+    early = 0.0005
+    monkeypatch.setattr(
+        loop, "call_at", lambda at, *rest, **known: call_at(at - early, *rest, **known)
+    )
+
+    taking = asyncio.ensure_future(one.take(0.05))
+    done, _ = await asyncio.wait({taking}, timeout=1)
+
+    assert done == {taking}
+    assert list(taking.result()) == []

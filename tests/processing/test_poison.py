@@ -31,7 +31,7 @@ POISON = (
     Sent(b'"x"', processor={"name": "jmespath", "expression": "abs(@)"}),
     Sent(b'"x"', processor={"name": "jmespath", "expression": "|".join(["[@,@]"] * 30)}),
     Sent(
-        b"[" + b",".join(b"[%d]" % n for n in range(30_000)) + b"]",
+        b"[" + b",".join(b"[%d]" % (n % 10) for n in range(150_000)) + b"]",
         processor={"name": "jmespath", "expression": "sort_by(@,&to_string(@))"},
     ),
 )

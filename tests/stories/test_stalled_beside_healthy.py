@@ -17,7 +17,6 @@ STREAMS, HEALTHY, STALLED = 8, 80, 20
 RECORDS_PER_SECOND = 60.0
 # The promise, for a calm machine; on a busy one the noise alone is more.
 RATIO = 1.1
-GENEROUS_RATIO, GENEROUS_SECONDS = 3.0, 0.25
 
 
 @pytest.fixture
@@ -55,14 +54,6 @@ def tell(without: list[float], beside: list[float]) -> None:
     figures = [" ".join(f"{s * 1000:.1f}" for s in phases) for phases in (without, beside)]
     ratio = statistics.median(beside) / statistics.median(without)
     sys.stdout.write(f"p99 ms without {figures[0]} | beside stalled {figures[1]} | {ratio:.2f}\n")
-
-
-@pytest.mark.timeout(120)
-async def test_readers_beside_stalled_ones_are_not_held_up(alone: Process) -> None:
-    without, beside = await p99s(alone, phases=2, seconds=3.0, stalled_seconds=30.0)
-
-    limit = max(GENEROUS_RATIO * statistics.median(without), GENEROUS_SECONDS)
-    assert statistics.median(beside) <= limit
 
 
 @pytest.mark.soak
