@@ -2,8 +2,8 @@
 # ARGS go to what is run: make run ARGS="--port 9000", make test ARGS="tests/core -x".
 
 ARGS ?=
-# The long tests wait for a broker or a clock, so that two cores carry three at a time.
-TEST_WORKERS ?= 3
+# The long tests wait for a broker or a clock, so that two cores carry four at a time.
+TEST_WORKERS ?= 4
 ROOT_PYTHON := .venv/bin/python
 UV_VERSION := 0.13.9
 SHELL := /bin/sh
@@ -43,7 +43,7 @@ run: ## Start everything on one port: broker, processing, API; Ctrl-C stops it a
 test: ## Set up and run all tests on a real broker
 	$(call environment,test)
 	@$(ROOT_PYTHON) -m local.first_start
-	$(ROOT_PYTHON) -m pytest -m "not soak" -n $(TEST_WORKERS) --dist loadfile $(ARGS)
+	$(ROOT_PYTHON) -m pytest -m "not soak" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 setup: ## Only what run and test need: packages and the broker
 	$(call environment,test)

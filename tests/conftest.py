@@ -10,6 +10,17 @@ import pytest
 from local import ports
 from local.broker import Broker
 
+# Begun first, so that no worker is left with one of them when the others are done.
+LONGEST = (
+    "tests/stories/test_every_form_the_same.py",
+    "tests/conformance/test_contract.py",
+    "tests/history/test_promises.py",
+    "tests/stories/test_restart_of_everything.py",
+    "tests/emulator/test_frozen_functions.py",
+    "tests/processing/test_idempotency.py",
+    "tests/cluster/test_brokers_fail.py",
+    "tests/contracts/test_results_log.py",
+)
 MOST_WORKERS = 8
 
 
@@ -58,3 +69,10 @@ def own_ports(worker_id: str) -> Iterator[None]:
     ports.LAST = ports.FIRST + width
     yield
     ports.FIRST, ports.LAST = first, last
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; the order of all others stays as it is."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))

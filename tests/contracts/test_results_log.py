@@ -249,7 +249,8 @@ async def test_only_committed_results_are_read_and_markers_are_passed(written: W
 
     assert bounds == Bounds(0, 8)
     assert sources(results) == ["0", "1", "2", "3"]
-    # The abort's marker may be written among what the next transaction writes.
+    # A transaction's marker may be written among what the next ones write, so of the offsets only
+    # the order is certain, and that four of the eight are results.
     offsets = [result.entry.offset for result in results]
-    assert offsets[:2] == [0, 1] and offsets[2] in (4, 5) and offsets[3] == 6
+    assert offsets[:2] == [0, 1] and offsets == sorted(offsets) and offsets[3] < bounds.end
     assert tip == Position(8, Height(3))
