@@ -9,11 +9,17 @@ from typing import NamedTuple
 
 from functions.prompt import PromptLog, PromptRegistry
 from streaming_runtime.core.cursor import CursorSeal
-from streaming_runtime.core.ports import InputLog, KeyClaims, RecordSink, ResultsLog, StreamRegistry
+from streaming_runtime.core.ports import (
+    InputLog,
+    KeyClaims,
+    RecordSink,
+    ResultsLog,
+    SharedLimits,
+    StreamRegistry,
+)
 from streaming_runtime.core.results import ResultEncoder
 from streaming_runtime.core.settings import Settings
 from streaming_runtime.core.vitals import Vitals
-from streaming_runtime.http.gate import SharedLimits
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.connection import Connected, connected
 from streaming_runtime.kafka.direct_results import DirectResults
@@ -63,10 +69,10 @@ async def _parts(settings: Settings, kafka: Connected, log: ResultsLog) -> Async
         yield Parts(PromptRegistry(kafka.registry), kafka.sink, log, claims, input_log)
         return
     # Brings boto3, which takes longer to import than all else.
-    from functions.dynamodb import dynamo_parts  # noqa: PLC0415
+    from streaming_runtime.aws.table import kept_in_table  # noqa: PLC0415
 
-    async with dynamo_parts(settings, now_ms) as kept:
-        yield Parts(kept.registry, kafka.sink, log, kept.claims, input_log_over(kafka), kept.limits)
+    async with kept_in_table(settings, now_ms) as kept:
+        yield Parts(kept.streams, kafka.sink, log, kept.claims, input_log_over(kafka), kept.limits)
 
 
 @asynccontextmanager

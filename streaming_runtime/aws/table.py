@@ -7,17 +7,21 @@ from contextlib import asynccontextmanager
 
 from streaming_runtime.aws.calls import Dynamo
 from streaming_runtime.aws.claims import DynamoClaims
+from streaming_runtime.aws.limits import DynamoLimits
 from streaming_runtime.aws.registry import DynamoRegistry
 from streaming_runtime.core.ports import Kept
+from streaming_runtime.core.settings import Settings
 
 
 @asynccontextmanager
-async def kept_in_table(name: str, now_ms: Callable[[], int]) -> AsyncIterator[Kept]:
-    """Open the table; nothing is connected before the first call of it."""
-    dynamo = Dynamo(name)
+async def kept_in_table(settings: Settings, now_ms: Callable[[], int]) -> AsyncIterator[Kept]:
+    """Give the ports over the table of the settings; nothing is connected before it is used."""
+    dynamo = Dynamo(settings.table)
     claims = DynamoClaims(dynamo, now_ms)
+    rate, burst = settings.limits.per_second, settings.limits.burst
+    limits = DynamoLimits(dynamo, rate, burst) if rate else None
     try:
-        yield Kept(DynamoRegistry(dynamo), claims)
+        yield Kept(DynamoRegistry(dynamo), claims, limits)
     finally:
         await claims.close()
         dynamo.close()

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
+from streaming_runtime.core.limits import Verdict
 from streaming_runtime.core.model import Incarnation, Position, Receipt, Record, Stream
 from streaming_runtime.core.results import EncodedResult
 
@@ -188,11 +189,22 @@ class KeyClaims(Protocol):
         """
 
 
+class SharedLimits(Protocol):
+    """Limits that all processes count together."""
+
+    async def take(self, tenant: str, count: int = 1) -> Verdict:
+        """Take ``count`` of what a tenant may do, if all are there.
+
+        Raises:  StreamingError where they cannot be asked.
+        """
+
+
 class Kept(NamedTuple):
-    """What all processes together remember of streams and of keys, wherever that is."""
+    """What all processes together remember, wherever that is; limits only if they share them."""
 
     streams: StreamStore
     claims: KeyClaims
+    limits: SharedLimits | None = None
 
 
 class InputLog(Protocol):

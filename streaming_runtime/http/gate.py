@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from streaming_runtime.core.errors import RateLimited, StreamingError
 from streaming_runtime.core.limits import TenantLimits, Verdict
+from streaming_runtime.core.ports import SharedLimits
 from streaming_runtime.http.credentials import ConfiguredKeys
 
 # Nobody knows when one of a tenant's readers leaves.
@@ -18,13 +19,6 @@ class Admission(NamedTuple):
 
     tenant: str
     headers: dict[str, str]
-
-
-class SharedLimits(Protocol):
-    """Limits that all processes count together."""
-
-    async def take(self, tenant: str, count: int = 1) -> Verdict:
-        """Raises:  StreamingError where they cannot be asked."""
 
 
 class Gate:

@@ -67,7 +67,7 @@ def _elsewhere(settings: Settings) -> runtime.OpenKept | None:
     # Brings boto3, which takes longer to import than all else.
     from streaming_runtime.aws.table import kept_in_table  # noqa: PLC0415
 
-    return lambda: kept_in_table(settings.table, runtime.now_ms)
+    return lambda: kept_in_table(settings, runtime.now_ms)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -31,7 +31,7 @@ from streaming_runtime.http.gate import Gate
 from streaming_runtime.http.services import Services
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.connection import Connected, connected
-from streaming_runtime.kafka.idempotency_parts import idempotency_over
+from streaming_runtime.kafka.idempotency_parts import idempotency_over, input_log_over
 from streaming_runtime.live import asyncapi, health, pages
 from streaming_runtime.live.arrivals import Arrivals
 from streaming_runtime.live.connections import Connections
@@ -72,11 +72,7 @@ async def run(
             connected(settings.kafka) as kafka,
             (elsewhere or nullcontext)() as kept_elsewhere,
         ):
-            claims, input_log = idempotency_over(kafka, now_ms)
-            if kept_elsewhere is None:
-                # So that a key's first look-up after a start need not wait for a day of them.
-                claims.begin()
-            kept = kept_elsewhere or Kept(kafka.registry, claims)
+            kept, input_log = _remembering(kafka, kept_elsewhere)
             seal = CursorSeal(settings.credentials.signing_secret)
             hub = _hub(kafka, ResultEncoder(seal, kafka.incarnation.id))
             arrivals = Arrivals(time.monotonic)
@@ -110,6 +106,16 @@ async def run(
             _start_vitals(kafka, hub, Expiry(kept.streams, services.streams))
             with watched(asyncio.get_running_loop()):
                 await _serve(server, kafka.vitals)
+
+
+def _remembering(kafka: Connected, elsewhere: Kept | None) -> tuple[Kept, InputLog]:
+    """Return what keeps streams and keys, and the look for what became of a send."""
+    if elsewhere is not None:
+        return elsewhere, input_log_over(kafka)
+    claims, input_log = idempotency_over(kafka, now_ms)
+    # So that a key's first look-up after a start need not wait for a day of them.
+    claims.begin()
+    return Kept(kafka.registry, claims), input_log
 
 
 def _hub(kafka: Connected, encoder: ResultEncoder) -> Hub:
