@@ -23,6 +23,7 @@ from streaming_runtime.core.sending import Sending
 from streaming_runtime.core.settings import Settings, log_level
 from streaming_runtime.core.streams import Streams
 from streaming_runtime.http.application import create_app
+from streaming_runtime.http.credential_kinds import CredentialKinds
 from streaming_runtime.http.credentials import ConfiguredKeys
 from streaming_runtime.http.finite_streams import FiniteStreams
 from streaming_runtime.http.gate import Gate, SharedGate
@@ -125,7 +126,7 @@ class FunctionApplication:
 
     def _over(self, settings: Settings, parts: Parts) -> ASGIApp:
         limits, credentials = settings.limits, settings.credentials
-        keys = ConfiguredKeys(credentials.keys)
+        keys = CredentialKinds(ConfiguredKeys(credentials.keys))
         own = TenantLimits(limits.per_second, limits.burst, limits.readers, time.monotonic)
         gate = SharedGate(keys, own, parts.limits) if parts.limits else Gate(keys, own)
         seal, processor = CursorSeal(credentials.signing_secret), settings.default_processor

@@ -11,8 +11,9 @@ from streaming_runtime.core.errors import BrokerUnavailable, Overloaded
 from streaming_runtime.core.limits import TenantLimits
 from streaming_runtime.core.model import Incarnation, Position, Receipt, Record, Stream
 from streaming_runtime.core.ports import Bounds, Claim, Ends, Feed
+from streaming_runtime.core.principals import Scope
 from streaming_runtime.http.credentials import ConfiguredKeys
-from streaming_runtime.http.gate import Admission, Gate
+from streaming_runtime.http.gate import NOTHING_ASKED, Admission, Gate
 
 
 class UnreachableKafka:
@@ -86,5 +87,11 @@ class ClosedGate(Gate):
     def __init__(self) -> None:
         super().__init__(ConfiguredKeys(()), TenantLimits(0, 0, 0, time.monotonic))
 
-    def admit(self, headers: Mapping[str, str]) -> Admission:
+    async def enter(
+        self,
+        headers: Mapping[str, str],
+        scope: Scope,
+        stream_id: str | None = None,
+        query: Mapping[str, str] = NOTHING_ASKED,
+    ) -> Admission:
         raise Overloaded("The keys of this deployment cannot be read now")

@@ -62,8 +62,9 @@ async def read_results(request: Request[Any, Any, Any]) -> ASGIResponse:
 async def _answer(
     scope: Any, services: Services, fields: Mapping[str, str], accept: str
 ) -> ASGIResponse:
-    admission = await services.gate.enter(fields)
-    stream = await services.streams.owned(admission.tenant, scope["path_params"]["stream_id"])
+    stream_id = scope["path_params"]["stream_id"]
+    admission = await services.gate.enter(fields, "read", stream_id, query_of(scope))
+    stream = await services.streams.owned(admission.tenant, stream_id)
     form, query = chosen_form(accept), query_of(scope)
     last_event_id = fields.get("last-event-id")
     if form == JSON:

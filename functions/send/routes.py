@@ -50,8 +50,9 @@ async def answer_send(scope: Any, receive: Receive, services: Services) -> ASGIR
     Raises:  StreamingError, for whoever called to turn into its problem.
     """
     fields = fields_of(scope)
-    admission = await services.gate.enter(fields)
-    stream = await services.streams.owned(admission.tenant, scope["path_params"]["stream_id"])
+    stream_id = scope["path_params"]["stream_id"]
+    admission = await services.gate.enter(fields, "send", stream_id)
+    stream = await services.streams.owned(admission.tenant, stream_id)
     traceparent = _traceparent(fields)
     if NAME in fields:
         if _is_lines(fields):

@@ -20,7 +20,7 @@ from streaming_runtime.http.views import started
 @post("/stream/start", opt={"operation": operations.START})
 async def start_stream(request: Request[Any, Any, Any]) -> Answer:
     services = services_of(request)
-    admission = await services.gate.enter(fields_of(request.scope))
+    admission = await services.gate.enter(fields_of(request.scope), "start")
     body = parse_start(await read_body(request.receive, MAX_START_BYTES, oversized_start))
     asked = StartRequest(body.processor, body.label, body.ttl_seconds)
     exchange_of(request.scope).is_storing = True

@@ -23,15 +23,16 @@ MOST_BODY_BYTES = 1_024
 @get("/stream/{stream_id:str}", opt={"operation": operations.GET})
 async def get_stream(request: Request[Any, Any, Any]) -> Answer:
     services = services_of(request)
-    admission = await services.gate.enter(fields_of(request.scope))
-    stream = await services.streams.owned(admission.tenant, request.path_params["stream_id"])
+    stream_id = request.path_params["stream_id"]
+    admission = await services.gate.enter(fields_of(request.scope), "read", stream_id)
+    stream = await services.streams.owned(admission.tenant, stream_id)
     return of_json(described(stream, services.streams.now_ms()), headers=admission.headers)
 
 
 @get("/streams", opt={"operation": operations.LIST})
 async def list_streams(request: Request[Any, Any, Any]) -> Answer:
     services = services_of(request)
-    admission = await services.gate.enter(fields_of(request.scope))
+    admission = await services.gate.enter(fields_of(request.scope), "read")
     query = query_of(request.scope)
     limit = whole(query, "limit", DEFAULT_PAGE, 1, MAX_PAGE) or DEFAULT_PAGE
     found, after = await services.streams.page(admission.tenant, query.get("after"), limit)
@@ -43,8 +44,9 @@ async def list_streams(request: Request[Any, Any, Any]) -> Answer:
 @post("/stream/{stream_id:str}/end", opt={"operation": operations.END})
 async def end_stream(request: Request[Any, Any, Any]) -> Answer:
     services = services_of(request)
-    admission = await services.gate.enter(fields_of(request.scope))
-    stream = await services.streams.owned(admission.tenant, request.path_params["stream_id"])
+    stream_id = request.path_params["stream_id"]
+    admission = await services.gate.enter(fields_of(request.scope), "send", stream_id)
+    stream = await services.streams.owned(admission.tenant, stream_id)
     parse_nothing(await read_body(request.receive, MOST_BODY_BYTES, _oversized))
     exchange_of(request.scope).is_storing = True
     await services.streams.end(stream)

@@ -6,15 +6,29 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from streaming_runtime.core.errors import Unauthorized
+from streaming_runtime.core.principals import Principal
 
 CHALLENGE = 'ApiKey realm="millrace", Bearer realm="millrace"'
 MAX_KEY_BYTES = 1_024
 
 
+class Credentials(Protocol):
+    """What tells a request's credential from a wrong one."""
+
+    async def principal_of(
+        self, headers: Mapping[str, str], query: Mapping[str, str], stream_id: str | None
+    ) -> Principal:
+        """Return who is calling; the stream that the request is about, if any, binds a ticket.
+
+        Raises:  Unauthorized, with its challenge; Overloaded where nobody can tell now.
+        """
+
+
 class ConfiguredKeys:
-    """The keys of the settings, kept as digests under a secret of this process.
+    """Implements Credentials with the keys of the settings, as digests under a secret of a process.
 
     Looking up a keyed digest tells a caller nothing of the key: a guess that is right in its first
     characters has a digest like any other's.
@@ -24,21 +38,31 @@ class ConfiguredKeys:
         self._pepper = secrets.token_bytes(32)
         self._tenants = {self._digest(key.encode()): tenant for tenant, key in keys}
 
-    def tenant_of(self, headers: Mapping[str, str]) -> str:
-        """Return whose key a request carries.
+    async def principal_of(
+        self, headers: Mapping[str, str], query: Mapping[str, str], stream_id: str | None
+    ) -> Principal:
+        """Implements Credentials: return whose key a request carries."""
+        key = key_of(headers)
+        principal = self.find(key)
+        if principal is None:
+            raise refusal(bool(key))
+        return principal
 
-        Raises:  Unauthorized, with its challenge.
-        """
-        # The bytes of the field: headers are read as Latin-1, a configured key as UTF-8.
-        key = headers.get("x-api-key", "").encode("latin-1", "replace")
+    def find(self, key: bytes) -> Principal | None:
+        """Return whose key it is, None for nobody's."""
         digest = self._digest(key[:MAX_KEY_BYTES])
         for known, tenant in self._tenants.items():
             if hmac.compare_digest(known, digest) and len(key) <= MAX_KEY_BYTES:
-                return tenant
-        raise refusal(bool(key))
+                return Principal(tenant)
+        return None
 
     def _digest(self, key: bytes) -> bytes:
         return hashlib.blake2b(key, key=self._pepper).digest()
+
+
+def key_of(headers: Mapping[str, str]) -> bytes:
+    """Return the bytes of the key: headers are read as Latin-1, a configured key as UTF-8."""
+    return headers.get("x-api-key", "").encode("latin-1", "replace")
 
 
 def refusal(has_key: bool) -> Unauthorized:

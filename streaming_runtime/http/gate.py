@@ -3,45 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from streaming_runtime.core.errors import RateLimited, StreamingError
+from streaming_runtime.core.errors import Forbidden, RateLimited, StreamingError
 from streaming_runtime.core.limits import TenantLimits, Verdict
 from streaming_runtime.core.ports import SharedLimits
-from streaming_runtime.http.credentials import ConfiguredKeys
+from streaming_runtime.core.principals import Principal, Scope
+from streaming_runtime.http.credentials import Credentials
 
 # Nobody knows when one of a tenant's readers leaves.
 READER_RETRY_SECONDS = 5
+NOTHING_ASKED: Mapping[str, str] = MappingProxyType({})
 
 
 class Admission(NamedTuple):
     """Who was let in, and the limit headers of the answer."""
 
-    tenant: str
+    principal: Principal
     headers: dict[str, str]
+
+    @property
+    def tenant(self) -> str:
+        return self.principal.tenant
 
 
 class Gate:
     """Knows the keys and the limits of tenants."""
 
-    def __init__(self, keys: ConfiguredKeys, limits: TenantLimits) -> None:
-        self.keys = keys
+    def __init__(self, credentials: Credentials, limits: TenantLimits) -> None:
+        self.credentials = credentials
         self.limits = limits
 
-    def admit(self, headers: Mapping[str, str]) -> Admission:
-        """Let a request in.
+    async def enter(
+        self,
+        headers: Mapping[str, str],
+        scope: Scope,
+        stream_id: str | None = None,
+        query: Mapping[str, str] = NOTHING_ASKED,
+    ) -> Admission:
+        """Let a request in that needs ``scope``, on a stream if it is about one.
 
-        Raises:  Unauthorized; RateLimited with Retry-After and the RateLimit fields.
+        Raises:  Unauthorized; Forbidden without the scope; RateLimited with Retry-After and the
+                 RateLimit fields; Overloaded where nobody can tell who it is.
         """
-        tenant = self.keys.tenant_of(headers)
-        return Admission(tenant, self.count(tenant))
+        principal = await self.credentials.principal_of(headers, query, stream_id)
+        require(principal, scope, stream_id)
+        return Admission(principal, await self._counted(principal.tenant))
 
-    async def enter(self, headers: Mapping[str, str]) -> Admission:
-        """Let a request in; unlike ``admit`` it may ask others what they have let in.
-
-        Raises:  as ``admit``.
-        """
-        return self.admit(headers)
+    async def _counted(self, tenant: str) -> dict[str, str]:
+        return self.count(tenant)
 
     def count(self, tenant: str) -> dict[str, str]:
         """Count one request of a tenant; return the fields that tell what is left.
@@ -87,16 +98,26 @@ class Gate:
 class SharedGate(Gate):
     """Counts requests together with all other processes, and by itself while it cannot."""
 
-    def __init__(self, keys: ConfiguredKeys, limits: TenantLimits, shared: SharedLimits) -> None:
-        super().__init__(keys, limits)
+    def __init__(
+        self, credentials: Credentials, limits: TenantLimits, shared: SharedLimits
+    ) -> None:
+        super().__init__(credentials, limits)
         self._shared = shared
 
-    async def enter(self, headers: Mapping[str, str]) -> Admission:
-        tenant = self.keys.tenant_of(headers)
+    async def _counted(self, tenant: str) -> dict[str, str]:
         try:
             verdict = await self._shared.take(tenant)
         except StreamingError:
             # What keeps the counts is no reason to refuse anybody; one process lets in no more
             # than all of them may.
-            return Admission(tenant, self.count(tenant))
-        return Admission(tenant, self._told(verdict))
+            return self.count(tenant)
+        return self._told(verdict)
+
+
+def require(principal: Principal, scope: Scope, stream_id: str | None = None) -> None:
+    """Refuse what a credential was not made for.
+
+    Raises:  Forbidden; it is said before the stream is looked up, so it tells nothing of it.
+    """
+    if not principal.may(scope, stream_id):
+        raise Forbidden(f"This credential may not {scope} here: it lacks the scope or the stream")

@@ -21,6 +21,7 @@ EVERYWHERE: tuple[type[StreamingError], ...] = (
 # What any request meets that needs a credential.
 GUARDED: tuple[type[StreamingError], ...] = (
     errors.Unauthorized,
+    errors.Forbidden,
     errors.RateLimited,
     errors.BrokerUnavailable,
 )

@@ -25,6 +25,7 @@ from streaming_runtime.core.streams import Streams
 from streaming_runtime.core.vitals import Vitals
 from streaming_runtime.http import openapi
 from streaming_runtime.http.application import create_app
+from streaming_runtime.http.credential_kinds import CredentialKinds
 from streaming_runtime.http.credentials import ConfiguredKeys
 from streaming_runtime.http.direct import DirectRoute
 from streaming_runtime.http.gate import Gate
@@ -144,7 +145,7 @@ def _services(
     limits = settings.limits
     sending = Sending(kafka.sink, kept.streams, now_ms)
     gate = Gate(
-        ConfiguredKeys(settings.credentials.keys),
+        CredentialKinds(ConfiguredKeys(settings.credentials.keys)),
         TenantLimits(limits.per_second, limits.burst, limits.readers, time.monotonic),
     )
     return Services(

@@ -12,8 +12,10 @@ from litestar.types import Receive, Send
 from streaming_runtime.core.cursor import Cursor
 from streaming_runtime.core.errors import StreamingError
 from streaming_runtime.core.model import Stream
+from streaming_runtime.core.principals import Principal
 from streaming_runtime.core.reading import Delivery, Gap, Reader
 from streaming_runtime.http.event_forms import jittered_ms
+from streaming_runtime.http.gate import require
 from streaming_runtime.http.services import Services
 from streaming_runtime.live import frames
 from streaming_runtime.live.close_codes import BAD_MESSAGE, ENDED, RESTART, TOO_SLOW
@@ -40,7 +42,7 @@ class Session:
         self,
         services: Services,
         stream: Stream,
-        tenant: str,
+        principal: Principal,
         request_id: str,
         receive: Receive,
         send: Send,
@@ -48,7 +50,7 @@ class Session:
     ) -> None:
         self._services = services
         self._stream = stream
-        self._tenant = tenant
+        self._principal = principal
         self._request_id = request_id
         self._receive = receive
         self._send = send
@@ -148,7 +150,8 @@ class Session:
     async def _answer(self, asked: SendFrame | BadSend) -> str:
         """Send one record and return the frame that answers it."""
         try:
-            self._services.gate.count(self._tenant)
+            require(self._principal, "send", self._stream.stream_id)
+            self._services.gate.count(self._principal.tenant)
             if isinstance(asked, BadSend):
                 return frames.send_error(asked.reason, asked.ref, self._request_id)
             stored = await self._services.sending.send(self._stream, bytes(asked.data))

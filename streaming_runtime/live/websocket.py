@@ -85,7 +85,8 @@ class WebSocketResults:
         match = PATH.fullmatch(scope["path"])
         if match is None:
             raise NotFound
-        admission = self._services.gate.admit(headers)
+        gate = self._services.gate
+        admission = await gate.enter(headers, "read", match[1], query_of(scope))
         self._arrivals.admit()
         stream = await self._services.streams.owned(admission.tenant, match[1])
         start = positions.start_of(query_of(scope), headers.get("last-event-id"), is_page=False)
@@ -93,11 +94,16 @@ class WebSocketResults:
         if cursor.is_reached() and gap is None:
             await self._close(send, ENDED, "ended")
             return
-        gate = self._services.gate
         gate.open_reader(admission.tenant)
         try:
             session = Session(
-                self._services, stream, admission.tenant, request_id, receive, send, self._delivered
+                self._services,
+                stream,
+                admission.principal,
+                request_id,
+                receive,
+                send,
+                self._delivered,
             )
             with self._connections.opened() as connection:
                 code, reason = await session.run(connection, cursor, gap)

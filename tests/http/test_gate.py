@@ -1,9 +1,12 @@
 """Who is let in, and what the answer says of the limit."""
 
+from collections.abc import Mapping
+
 import pytest
 
-from streaming_runtime.core.errors import BrokerUnavailable, RateLimited, Unauthorized
+from streaming_runtime.core.errors import BrokerUnavailable, Forbidden, RateLimited, Unauthorized
 from streaming_runtime.core.limits import TenantLimits, Verdict
+from streaming_runtime.core.principals import Principal
 from streaming_runtime.http.credentials import ConfiguredKeys
 from streaming_runtime.http.gate import Gate, SharedGate
 
@@ -24,8 +27,8 @@ def gate(clock: Clock, per_second: int = 2, burst: int = 3, readers: int = 1) ->
     return Gate(KEYS, TenantLimits(per_second, burst, readers, clock))
 
 
-def test_an_admission_tells_what_is_left() -> None:
-    admission = gate(Clock()).admit({"x-api-key": "one"})
+async def test_an_admission_tells_what_is_left() -> None:
+    admission = await gate(Clock()).enter({"x-api-key": "one"}, "read")
 
     assert admission.tenant == "acme"
     assert admission.headers == {
@@ -34,41 +37,45 @@ def test_an_admission_tells_what_is_left() -> None:
     }
 
 
-def test_the_limit_is_the_tenants_whatever_its_keys_and_headers() -> None:
+async def test_the_limit_is_the_tenants_whatever_its_keys_and_headers() -> None:
     ours = gate(Clock())
     for key in ("one", "two", "one"):
-        ours.admit({"x-api-key": key, "x-forwarded-for": key})
+        await ours.enter({"x-api-key": key, "x-forwarded-for": key}, "read")
 
     with pytest.raises(RateLimited):
-        ours.admit({"x-api-key": "two", "x-forwarded-for": "192.0.2.7", "forwarded": "for=x"})
-    assert ours.admit({"x-api-key": "three"}).tenant == "other"
+        await ours.enter(
+            {"x-api-key": "two", "x-forwarded-for": "192.0.2.7", "forwarded": "for=x"}, "read"
+        )
+    assert (await ours.enter({"x-api-key": "three"}, "read")).tenant == "other"
 
 
-def test_a_refusal_names_a_time_after_which_a_request_succeeds() -> None:
+async def test_a_refusal_names_a_time_after_which_a_request_succeeds() -> None:
     clock = Clock()
     ours = gate(clock)
     for _ in range(3):
-        ours.admit({"x-api-key": "one"})
+        await ours.enter({"x-api-key": "one"}, "read")
 
     with pytest.raises(RateLimited) as refused:
-        ours.admit({"x-api-key": "one"})
+        await ours.enter({"x-api-key": "one"}, "read")
     clock.now += int(refused.value.headers["Retry-After"])
 
     assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= set(refused.value.headers)
-    assert ours.admit({"x-api-key": "one"})
+    assert await ours.enter({"x-api-key": "one"}, "read")
 
 
-def test_a_wrong_key_takes_nothing_from_a_tenant() -> None:
+async def test_a_wrong_key_takes_nothing_from_a_tenant() -> None:
     ours = gate(Clock(), burst=1)
     for _ in range(5):
         with pytest.raises(Unauthorized):
-            ours.admit({"x-api-key": "wrong"})
+            await ours.enter({"x-api-key": "wrong"}, "read")
 
-    assert ours.admit({"x-api-key": "one"})
+    assert await ours.enter({"x-api-key": "one"}, "read")
 
 
-def test_a_limit_that_is_off_says_nothing_of_itself() -> None:
-    assert gate(Clock(), per_second=0, burst=0).admit({"x-api-key": "one"}).headers == {}
+async def test_a_limit_that_is_off_says_nothing_of_itself() -> None:
+    admission = await gate(Clock(), per_second=0, burst=0).enter({"x-api-key": "one"}, "read")
+
+    assert admission.headers == {}
 
 
 def test_open_readers_are_counted_in_and_out() -> None:
@@ -100,23 +107,54 @@ def shared(verdict: Verdict | None) -> SharedGate:
 
 
 async def test_what_all_processes_have_let_in_decides() -> None:
-    admission = await shared(Verdict(True, 7, 3, 0)).enter({"x-api-key": "one"})
+    admission = await shared(Verdict(True, 7, 3, 0)).enter({"x-api-key": "one"}, "read")
 
     assert admission.tenant == "acme"
     assert admission.headers["RateLimit"] == '"requests";r=7;t=3'
     with pytest.raises(RateLimited) as caught:
-        await shared(Verdict(False, 0, 5, 4)).enter({"x-api-key": "one"})
+        await shared(Verdict(False, 0, 5, 4)).enter({"x-api-key": "one"}, "read")
     assert caught.value.headers["Retry-After"] == "4"
 
 
 async def test_while_they_cannot_be_asked_a_process_counts_by_itself() -> None:
     gate = shared(None)
 
-    await gate.enter({"x-api-key": "one"})
+    await gate.enter({"x-api-key": "one"}, "read")
     with pytest.raises(RateLimited):
-        await gate.enter({"x-api-key": "one"})
+        await gate.enter({"x-api-key": "one"}, "read")
 
 
 async def test_a_wrong_key_is_not_counted() -> None:
     with pytest.raises(Unauthorized):
-        await shared(None).enter({"x-api-key": "wrong"})
+        await shared(None).enter({"x-api-key": "wrong"}, "read")
+
+
+class Holder:
+    """Implements Credentials: everybody is the same principal."""
+
+    def __init__(self, principal: Principal) -> None:
+        self._principal = principal
+
+    async def principal_of(
+        self, headers: Mapping[str, str], query: Mapping[str, str], stream_id: str | None
+    ) -> Principal:
+        return self._principal
+
+
+async def test_a_credential_without_the_scope_is_forbidden_and_takes_nothing() -> None:
+    reader = Principal("acme", frozenset({"read"}))
+    ours = Gate(Holder(reader), TenantLimits(1, 1, 0, Clock()))
+
+    for scope in ("start", "send", "admin"):
+        with pytest.raises(Forbidden):
+            await ours.enter({}, scope)
+    assert await ours.enter({}, "read")
+
+
+async def test_a_credential_for_some_streams_is_forbidden_on_others() -> None:
+    ours = Gate(Holder(Principal("acme", streams="ab*")), TenantLimits(0, 0, 0, Clock()))
+
+    assert await ours.enter({}, "send", "abc")
+    assert await ours.enter({}, "start")
+    with pytest.raises(Forbidden):
+        await ours.enter({}, "send", "xab")
