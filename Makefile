@@ -31,7 +31,7 @@ define environment
   echo "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
 endef
 
-.PHONY: help run test setup check fix bench soak conformance mutants build lambda invoke budget infra lock clean
+.PHONY: help run test setup check fix bench soak conformance mutants build lambda invoke budget infra audit lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,10 @@ infra: ## Prove template.yaml and infra/ without an account
 	@$(ROOT_PYTHON) -m local.first_start
 	@$(ROOT_PYTHON) -m tests.infra $(ARGS)
 
+audit: ## Supply chain: bills of materials, pins, licences, contents, known faults
+	$(call environment,test)
+	@$(ROOT_PYTHON) -m tests.supply_chain $(ARGS)
+
 # Sets include each other in the same versions: each is resolved within the one before.
 COMPILE = .local/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
@@ -126,11 +130,12 @@ lock: ## Write requirements/*.txt from *.in; UPGRADE=--upgrade takes the newest 
 	$(COMPILE) -c requirements/run.txt -c requirements/functions.txt requirements/container.in -o requirements/container.txt
 	$(COMPILE) -c requirements/run.txt -c requirements/functions.txt requirements/test.in -o requirements/test.txt
 	$(COMPILE) -c requirements/test.txt requirements/bench.in -o requirements/bench.txt
+	$(COMPILE) -c requirements/test.txt requirements/pip-audit.in -o requirements/pip-audit.txt
 	$(COMPILE) requirements/sam.in -o requirements/sam.txt
 	$(COMPILE) requirements/checkov.in -o requirements/checkov.txt
 
 clean: ## Remove what the commands made, but for the broker's data in .local/
 	rm -rf .venv .venv.unfinished build dist .aws-sam .local/lock .local/functions .local/packages .local/tools
-	rm -rf tests/conformance/node/node_modules
+	rm -rf tests/conformance/node/node_modules tests/stories/oidc/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,10 +11,12 @@ from litestar import Router
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from functions.known_settings import KnownSettings, known_settings
-from functions.opened import Opened, Parts, now_ms, open_parts
-from functions.unreachable import ClosedGate, UnreachableKafka
+from functions.opened import Opened, Parts, open_parts
+from functions.unreachable import ClosedGate, UnreachableKafka, UnreachableKeys
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.cursor import CursorSeal
 from streaming_runtime.core.errors import BrokerUnavailable, InvalidBody, Overloaded
+from streaming_runtime.core.further_limits import FurtherLimits
 from streaming_runtime.core.idempotency import KeyedSending
 from streaming_runtime.core.limits import TenantLimits
 from streaming_runtime.core.ports import ProcessorCatalog
@@ -22,20 +24,24 @@ from streaming_runtime.core.reading import Readings
 from streaming_runtime.core.sending import Sending
 from streaming_runtime.core.settings import Settings, log_level
 from streaming_runtime.core.streams import Streams
+from streaming_runtime.core.tickets import TicketSeal
 from streaming_runtime.http.application import create_app
+from streaming_runtime.http.bearer import IssuerTokens, bearer_tokens
 from streaming_runtime.http.credential_kinds import CredentialKinds
 from streaming_runtime.http.credentials import ConfiguredKeys
 from streaming_runtime.http.finite_streams import FiniteStreams
 from streaming_runtime.http.gate import Gate, SharedGate
+from streaming_runtime.http.issued_keys import issued_keys
 from streaming_runtime.http.lambda_entry import Handler, LambdaFigures, lambda_entry
 from streaming_runtime.http.services import Services
+from streaming_runtime.http.tickets import SignedTickets
 from streaming_runtime.http.time_left import within
 from streaming_runtime.kafka.loop_thread import LoopThread
 
 # A client waits for the first call of a process: by then Kafka is there, or we say that it is not.
 OPEN_SECONDS = 5.0
 NO_KAFKA = UnreachableKafka()
-NOTHING = Parts(NO_KAFKA, NO_KAFKA, NO_KAFKA, NO_KAFKA, NO_KAFKA)
+NOTHING = Parts(NO_KAFKA, NO_KAFKA, NO_KAFKA, NO_KAFKA, NO_KAFKA, keys=UnreachableKeys())
 
 
 class NoProcessors:
@@ -64,6 +70,7 @@ class FunctionApplication:
         self._figures = figures
         self._open: Opened | None = None
         self._app: ASGIApp | None = None
+        self._tokens: IssuerTokens | None = None
         self._opening: asyncio.Task[Opened] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -126,28 +133,50 @@ class FunctionApplication:
 
     def _over(self, settings: Settings, parts: Parts) -> ASGIApp:
         limits, credentials = settings.limits, settings.credentials
-        keys = CredentialKinds(ConfiguredKeys(credentials.keys))
+        seal = TicketSeal(credentials.signing_secret)
+        issued = issued_keys(credentials, parts.keys, now_ms)
+        tickets = SignedTickets(seal, parts.claims, now_ms, issued.counts)
+        configured = ConfiguredKeys(credentials.keys)
+        bearer = self._bearer_of(settings)
+        keys = CredentialKinds(configured, issued=issued, bearer=bearer, tickets=tickets)
         own = TenantLimits(limits.per_second, limits.burst, limits.readers, time.monotonic)
-        gate = SharedGate(keys, own, parts.limits) if parts.limits else Gate(keys, own)
-        seal, processor = CursorSeal(credentials.signing_secret), settings.default_processor
-        return self._application(gate, seal, parts, processor, settings.http.cors_origins)
+        further = FurtherLimits(limits.further, time.monotonic)
+        if parts.limits is not None:
+            gate: Gate = SharedGate(keys, own, parts.limits, further)
+        else:
+            gate = Gate(keys, own, further)
+        return self._application(
+            gate,
+            CursorSeal(credentials.signing_secret),
+            seal,
+            parts,
+            settings.default_processor,
+            settings.http.cors_origins,
+        )
+
+    def _bearer_of(self, settings: Settings) -> IssuerTokens | None:
+        """Return what checks tokens: the keys of the issuer outlive what is opened."""
+        if self._tokens is None or self._tokens.settings != settings.jwt:
+            self._tokens = bearer_tokens(settings.jwt)
+        return self._tokens
 
     def _without_secrets(self) -> ASGIApp:
         """Return what answers while nobody knows which keys there are: whoever comes, comes again.
 
         Web pages of other origins cannot read it; which may is among the settings.
         """
-        return self._application(ClosedGate(), CursorSeal(b""), NOTHING, "", ())
+        return self._application(ClosedGate(), CursorSeal(b""), TicketSeal(b""), NOTHING, "", ())
 
     def _application(
         self,
         gate: Gate,
         seal: CursorSeal,
+        tickets: TicketSeal,
         parts: Parts,
         default_processor: str,
         cors_origins: Sequence[str],
     ) -> ASGIApp:
-        registry, sink, log, claims, input_log, _ = parts
+        registry, sink, log, claims, input_log, *_ = parts
         sending, readings = Sending(sink, registry, now_ms), Readings(log, seal)
         services = Services(
             gate=gate,
@@ -155,7 +184,8 @@ class FunctionApplication:
             sending=sending,
             keyed=KeyedSending(sending, claims, input_log),
             readings=readings,
-            event_streams=FiniteStreams(readings),
+            event_streams=FiniteStreams(readings, now_ms),
+            tickets=tickets,
             is_streaming=False,
         )
         return create_app([self._router], services, self._figures, cors_origins)

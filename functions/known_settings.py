@@ -36,10 +36,11 @@ class KnownSettings:
         Raises:  ConfigurationInvalid; Overloaded while the secrets have not been read once.
         """
         arns = secret_arns(self._environ)
-        if self._settings is not None:
-            if not arns or self._now() - self._read_at < REREAD_SECONDS:
-                return self._settings
-            self._read_at = self._now()
+        is_young = self._now() - self._read_at < REREAD_SECONDS
+        if self._settings is not None and (is_young or not arns):
+            return self._settings
+        # Before they are read: an outage is not asked about at every call either.
+        self._read_at = self._now()
         try:
             secrets = await self._secrets(arns)
         except Overloaded:
@@ -47,7 +48,6 @@ class KnownSettings:
                 raise
             return self._settings
         self._settings = Settings.from_env(revealed(self._environ, secrets))
-        self._read_at = self._now()
         return self._settings
 
     async def _secrets(self, arns: Mapping[str, str]) -> dict[str, str]:

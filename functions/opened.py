@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
-from functions.prompt import PromptLog, PromptRegistry
+from functions.prompt import PromptKeys, PromptLog, PromptRegistry
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.cursor import CursorSeal
 from streaming_runtime.core.ports import (
     InputLog,
     KeyClaims,
+    KnownKeys,
     RecordSink,
     ResultsLog,
     SharedLimits,
@@ -35,6 +37,7 @@ class Parts(NamedTuple):
     claims: KeyClaims
     input_log: InputLog
     limits: SharedLimits | None = None
+    keys: KnownKeys | None = None
 
 
 class Opened(NamedTuple):
@@ -66,13 +69,23 @@ async def _parts(settings: Settings, kafka: Connected, log: ResultsLog) -> Async
     """Give what Kafka and, if it is asked for, DynamoDB make together."""
     if settings.registry == "kafka":
         claims, input_log = idempotency_over(kafka, now_ms)
-        yield Parts(PromptRegistry(kafka.registry), kafka.sink, log, claims, input_log)
+        keys = PromptKeys(kafka.registry, time.time)
+        registry = PromptRegistry(kafka.registry)
+        yield Parts(registry, kafka.sink, log, claims, input_log, keys=keys)
         return
     # Brings boto3, which takes longer to import than all else.
     from streaming_runtime.aws.table import kept_in_table  # noqa: PLC0415
 
     async with kept_in_table(settings, now_ms) as kept:
-        yield Parts(kept.streams, kafka.sink, log, kept.claims, input_log_over(kafka), kept.limits)
+        yield Parts(
+            kept.streams,
+            kafka.sink,
+            log,
+            kept.claims,
+            input_log_over(kafka),
+            kept.limits,
+            kept.keys,
+        )
 
 
 @asynccontextmanager
@@ -91,7 +104,3 @@ async def _results(settings: Settings, kafka: Connected) -> AsyncIterator[Direct
         yield log
     finally:
         await log.close()
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000

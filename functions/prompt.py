@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from streaming_runtime.core.api_keys import IssuedKey
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.model import Incarnation, Position, Stream
 from streaming_runtime.core.ports import Bounds, Feed, ResultsLog
@@ -14,6 +15,10 @@ from streaming_runtime.kafka.registry import KafkaRegistry
 # With connections that died unseen a function still answers within 6 s of its call: a try on those
 # that stand, and one on new ones.
 LOOK_UP_SECONDS = 4.5
+# A key that was revoked while the process was frozen is refused within 60 s; one that was just made
+# is known a little later than it could be, so that guesses cost no question each.
+KEYS_SECONDS = 25.0
+UNKNOWN_KEY_SECONDS = 2.0
 
 
 class PromptRegistry:
@@ -28,6 +33,9 @@ class PromptRegistry:
     async def put(self, stream: Stream) -> None:
         await self._registry.put(stream)
 
+    def at_hand(self, stream_id: str) -> Stream | None:
+        return None
+
     async def get(self, stream_id: str) -> Stream | None:
         async with _soon():
             await self._registry.catch_up()
@@ -36,6 +44,28 @@ class PromptRegistry:
     async def page(self, tenant: str, after: tuple[int, str] | None, limit: int) -> list[Stream]:
         async with _soon():
             return await self._registry.page(tenant, after, limit)
+
+
+class PromptKeys:
+    """Implements core.ports.KnownKeys over a registry that follows its topic only while we run.
+
+    Units:  ``now`` counts seconds, also while the process is frozen.
+    """
+
+    def __init__(self, registry: KafkaRegistry, now: Callable[[], float]) -> None:
+        self._registry = registry
+        self._now = now
+        self._read_at = now()
+
+    async def find(self, key_id: str) -> IssuedKey | None:
+        key = self._registry.issued.get(key_id)
+        age = self._now() - self._read_at
+        if not 0 <= age < (UNKNOWN_KEY_SECONDS if key is None else KEYS_SECONDS):
+            at = self._now()
+            async with _soon():
+                await self._registry.catch_up()
+            self._read_at = at
+        return self._registry.issued.get(key_id)
 
 
 class PromptLog:

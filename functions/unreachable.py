@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn
 
-from streaming_runtime.core.errors import BrokerUnavailable, Overloaded
+from streaming_runtime.core.api_keys import IssuedKey
+from streaming_runtime.core.errors import BrokerUnavailable, Overloaded, StreamingError
 from streaming_runtime.core.limits import TenantLimits
 from streaming_runtime.core.model import Incarnation, Position, Receipt, Record, Stream
-from streaming_runtime.core.ports import Bounds, Claim, Ends, Feed
+from streaming_runtime.core.ports import Bounds, Claim, Ends, Feed, Waiter
 from streaming_runtime.core.principals import Scope
 from streaming_runtime.http.credentials import ConfiguredKeys
 from streaming_runtime.http.gate import NOTHING_ASKED, Admission, Gate
@@ -26,7 +27,15 @@ class UnreachableKafka:
     def incarnation(self) -> Incarnation:
         self._refuse()
 
+    def enter(self, record: Record, waiter: Waiter) -> None:
+        self._refuse()
+
     async def append(self, record: Record) -> Receipt:
+        self._refuse()
+
+    async def append_all(
+        self, stream: Stream, values: Sequence[bytes], sent_at: int, traceparent: str | None = None
+    ) -> list[Receipt | StreamingError]:
         self._refuse()
 
     async def partition_for(self, stream_id: str) -> int:
@@ -34,6 +43,9 @@ class UnreachableKafka:
 
     async def put(self, stream: Stream) -> None:
         self._refuse()
+
+    def at_hand(self, stream_id: str) -> Stream | None:
+        return None
 
     async def get(self, stream_id: str) -> Stream | None:
         self._refuse()
@@ -78,6 +90,13 @@ class UnreachableKafka:
         raise BrokerUnavailable("Kafka cannot be reached now")
 
 
+class UnreachableKeys:
+    """Implements core.ports.KnownKeys while nobody can tell a good key from a bad one."""
+
+    async def find(self, key_id: str) -> IssuedKey | None:
+        raise Overloaded("The keys of this deployment cannot be read now")
+
+
 class ClosedGate(Gate):
     """Lets nobody in while it is not known which keys there are, and calls nobody's key wrong.
 
@@ -93,5 +112,7 @@ class ClosedGate(Gate):
         scope: Scope,
         stream_id: str | None = None,
         query: Mapping[str, str] = NOTHING_ASKED,
+        *,
+        is_socket: bool = False,
     ) -> Admission:
         raise Overloaded("The keys of this deployment cannot be read now")

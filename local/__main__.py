@@ -10,12 +10,12 @@ from pathlib import Path
 from local.broker_data import BrokerFailed
 from local.children import follow_make
 from local.composition import COMMANDS, BrokerEnded, PortTaken, Product
-from local.dotenv import BadLine, load
 from local.jars import JarsRefused, JarsUnavailable
 from local.options import read
 from local.progress import say, warn
 from local.run_directory import DirectoryTaken, DirectoryUnusable
 from local.supervised import ChildFailed
+from streaming_runtime.core.dotenv import BadLine, load
 from streaming_runtime.core.errors import ConfigurationInvalid
 
 ASKED_WRONGLY = (PortTaken, DirectoryTaken, DirectoryUnusable, ConfigurationInvalid, BadLine)

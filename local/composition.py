@@ -14,6 +14,7 @@ from local.options import Options
 from local.ports import LOOPBACK, free_port, is_taken, obstacle
 from local.progress import Ticking, printable, say, warn
 from local.run_directory import RunDirectory
+from local.run_seal import run_seal
 from local.supervised import ChildFailed, Supervised
 from local.welcome import welcome
 
@@ -45,6 +46,7 @@ class Product:
         self._commands = commands
         self._directory = RunDirectory(options.data)
         self._port = options.http.port
+        self._seal = ""
         self._addresses: dict[str, tuple[str, int]] = {}
         self.broker: Broker | Cluster | None = None
         self.children: list[Supervised] = []
@@ -58,11 +60,13 @@ class Product:
         """
         started = time.monotonic()
         self._directory.take()
+        self._seal = run_seal(self._directory.path)
         for name in await self._directory.stop_leftovers():
             say(f"Stopped what an earlier run left behind: {name}")
         self._claim_port()
         metrics_port = await self._start_metrics()
         bootstrap = self._options.broker or await self._start_broker()
+        self._directory.note_broker(bootstrap)
         async with asyncio.TaskGroup() as group:
             if self.broker is not None:
                 group.create_task(self._watch_broker(self.broker))
@@ -161,7 +165,10 @@ class Product:
 
     async def _watch_broker(self, broker: Broker | Cluster) -> None:
         how = await broker.wait()
-        raise BrokerEnded(f"The broker ended by itself: {how}; {broker.report()}")
+        raise BrokerEnded(
+            f"The broker ended by itself: {how}; {broker.report()}\nWhat was acknowledged is kept"
+            f" in {self._directory.path}: start again, and readers go on at their cursors"
+        )
 
     def _make_children(self, bootstrap: str) -> list[Supervised]:
         if self._options.is_test_key:
@@ -178,6 +185,7 @@ class Product:
         shared = {
             "KAFKA_BROKER": bootstrap,
             "DATA_DIR": str(self._directory.path),
+            "RUN_SEAL": self._seal,
             "PYTHONUNBUFFERED": "1",
         }
 

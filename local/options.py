@@ -17,7 +17,9 @@ from streaming_runtime.core.settings import (
 TEST_KEY = "test-api-key"
 # At a keyboard Ctrl-C should be quick; readers come back with their cursor all the same.
 DRAIN_SECONDS = "2"
-_KEYS = ("API_KEY", "API_KEYS")
+_KEYS = ("API_KEY", "API_KEYS", "API_KEYS_FILE")
+# With one of these people may be let in without a configured key.
+_OTHER_CREDENTIALS = ("SIGNING_SECRET", "JWT_ISSUER")
 _ANY_BROKER = "127.0.0.1:9092"  # Stands in while the rest is checked, before there is a broker.
 _BROKERS = ("1", "3")  # Two keep nothing that one would lose.
 _FLAGS = (
@@ -65,7 +67,7 @@ def read(
     }
     merged |= {name: flags[name] for _, name, *_ in _FLAGS if flags[name] is not None}
     merged.setdefault("DRAIN_SECONDS", DRAIN_SECONDS)
-    is_test_key = not any(merged.get(name) for name in _KEYS)
+    is_test_key = _takes_test_key(merged)
     if is_test_key:
         merged["API_KEY"] = TEST_KEY
     broker = merged.get("KAFKA_BROKER", "")
@@ -74,7 +76,8 @@ def read(
     if is_test_key and not is_loopback(http.host):
         raise ConfigurationInvalid(
             f"HOST ({http.host}) is reachable from elsewhere, and no key is configured: set"
-            f" {' or '.join(_KEYS)}"
+            f" {' or '.join(_KEYS)}, or SIGNING_SECRET for keys that `python -m"
+            " streaming_runtime.keys add` makes"
         )
     return Options(
         http=http,
@@ -85,6 +88,14 @@ def read(
         is_test_key=is_test_key,
         environ=merged,
     )
+
+
+def _takes_test_key(merged: Mapping[str, str]) -> bool:
+    """Say whether nothing else lets anybody in; on loopback it does no harm beside issued keys."""
+    if any(merged.get(name) for name in _KEYS):
+        return False
+    is_local = is_loopback(HttpSettings.from_env(merged).host)
+    return is_local or not any(merged.get(name) for name in _OTHER_CREDENTIALS)
 
 
 def _brokers(merged: Mapping[str, str]) -> int:

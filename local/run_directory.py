@@ -20,7 +20,9 @@ class DirectoryUnusable(Exception):
 
 
 class RunDirectory:
-    """Shape:   ``run.lock`` held while a run lives, ``run.json`` name to process id, ``logs/``."""
+    """Shape:   ``run.lock`` held while a run lives, ``run.json`` name to process id, ``broker`` its
+    address for commands beside the run, ``logs/``.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory
@@ -80,9 +82,16 @@ class RunDirectory:
         written.write_text(json.dumps(self._pids), encoding="utf-8")
         written.replace(self.path / "run.json")
 
+    def note_broker(self, bootstrap: str) -> None:
+        """Tell commands that are started beside this run where its broker is."""
+        written = self.path / "broker.new"
+        written.write_text(f"{bootstrap}\n", encoding="utf-8")
+        written.replace(self.path / "broker")
+
     def release(self) -> None:
         """Let go; the children are gone."""
         if self._lock is not None:
+            (self.path / "broker").unlink(missing_ok=True)
             (self.path / "run.json").unlink(missing_ok=True)
             self._lock.close()
             self._lock = None

@@ -34,6 +34,8 @@ def _query(name: str, description: str, schema: dict[str, Any]) -> Parameter:
 
 RESULTS = Operation(
     operation_id="readResults",
+    scope="read",
+    takes_ticket=True,
     tag="results",
     summary="Read results",
     description=(
@@ -47,7 +49,12 @@ RESULTS = Operation(
     ),
     parameters=(
         Parameter("stream_id", "path", "The stream.", STREAM, STREAM_ID),
-        Parameter("Last-Event-ID", "header", "The cursor to go on at.", CURSOR),
+        Parameter(
+            "Last-Event-ID",
+            "header",
+            "The cursor to go on at; an empty one is none.",
+            {"anyOf": [CURSOR, {"const": ""}]},
+        ),
         _query("cursor", "The cursor to go on at.", CURSOR),
         _query("from", "Where to begin.", {"enum": ["start", "now"], "default": "start"}),
         _query(

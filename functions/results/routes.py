@@ -74,7 +74,7 @@ async def _answer(
     if cursor.is_reached() and gap is None:
         return Answer(status=204, headers=admission.headers)
     return services.event_streams.answer(
-        form, stream, cursor, gap, admission.tenant, admission.headers
+        form, stream, cursor, gap, admission.principal, admission.headers
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,16 +21,28 @@ async def send_batch(
 ) -> dict[str, Any]:
     """Send what is a record, and return a receipt or a problem for each, in order."""
 
-    async def sent(record: bytes | StreamingError) -> Receipt | StreamingError:
-        if isinstance(record, StreamingError):
-            return record
-        try:
-            return await sending.send(stream, record, traceparent)
-        except StreamingError as exc:
-            return exc
+    outcomes = await send_judged(sending, stream, records, traceparent)
+    return outcome_of(stream, outcomes, request_id)
 
-    # Tasks start in order, so the records of a batch enter the producer in order.
-    return outcome_of(stream, await asyncio.gather(*map(sent, records)), request_id)
+
+def weight_of(records: Sequence[bytes | StreamingError]) -> tuple[int, int]:
+    """Return how many of them are records, and their bytes."""
+    sizes = [len(record) for record in records if isinstance(record, bytes)]
+    return len(sizes), sum(sizes)
+
+
+async def send_judged(
+    sending: Sending,
+    stream: Stream,
+    records: Sequence[bytes | StreamingError],
+    traceparent: str | None,
+) -> list[Receipt | StreamingError]:
+    """Send what is a record, in order; return the outcome of each, refused ones among them."""
+    values = [record for record in records if isinstance(record, bytes)]
+    if len(values) == len(records):
+        return await sending.send_all(stream, values, traceparent)
+    stored = iter(await sending.send_all(stream, values, traceparent) if values else ())
+    return [next(stored) if isinstance(record, bytes) else record for record in records]
 
 
 def outcome_of(

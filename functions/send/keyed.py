@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive
 
-from functions.send.batches import outcome_of
+from functions.send.batches import outcome_of, weight_of
 from functions.send.waiting import ResultWait, wait_preference
 from streaming_runtime.core.errors import StreamingError
 from streaming_runtime.core.idempotency import KeyedAnswer, KeyedSend
@@ -29,6 +29,8 @@ from streaming_runtime.http.services import Services
 from streaming_runtime.http.time_left import within
 from streaming_runtime.http.views import receipt_of
 
+# Counts records and their bytes, and adds what is left to the headers of the answer.
+CountData = Callable[[int, int, dict[str, str]], dict[str, str]]
 REPLAYED = {"Idempotent-Replayed": "true"}
 
 
@@ -39,7 +41,8 @@ async def answer_keyed(
     stream: Stream,
     fields: Mapping[str, str],
     traceparent: str | None,
-    headers: Mapping[str, str],
+    headers: dict[str, str],
+    count: CountData,
 ) -> ASGIResponse:
     """Answer a send of one record or of an array.
 
@@ -50,12 +53,16 @@ async def answer_keyed(
     body = await read_body(receive, MAX_BODY_BYTES, oversized_send)
     exchange = exchange_of(scope)
     if is_array(body):
-        batch = KeyedSend.batch(stream, key, body, parse_batch(body), traceparent)
+        records = parse_batch(body)
+        batch = KeyedSend.batch(stream, key, body, records, traceparent)
+        headers = count(*weight_of(records), headers)
         exchange.is_storing = True
         answer = await services.keyed.send(batch)
         outcome = outcome_of(stream, answer.outcomes, exchange.request_id)
         return of_json(outcome, 207, _marked(headers, answer))
-    single = KeyedSend.single(stream, key, body, parse_record(body), traceparent)
+    data = parse_record(body)
+    single = KeyedSend.single(stream, key, body, data, traceparent)
+    headers = count(1, len(data), headers)
     seconds = within(scope, wait_preference(fields.get("prefer", "")))
     deadline = asyncio.get_running_loop().time() + seconds
     exchange.is_storing = True
@@ -63,12 +70,12 @@ async def answer_keyed(
     (receipt,) = answer.outcomes
     if isinstance(receipt, StreamingError):
         raise receipt
-    headers = _marked(headers, answer)
+    marked = _marked(headers, answer)
     if seconds:
         wait = ResultWait(services.readings, stream, answer.results_end, deadline)
         if (found := await wait.result_of(receipt)) is not None:
-            return Answer(found, headers={**headers, "Preference-Applied": "wait"})
-    return of_json(receipt_of(stream.stream_id, receipt), 202, headers)
+            return Answer(found, headers={**marked, "Preference-Applied": "wait"})
+    return of_json(receipt_of(stream.stream_id, receipt), 202, marked)
 
 
 def _marked(headers: Mapping[str, str], answer: KeyedAnswer) -> Mapping[str, str]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
-import msgspec
 from litestar.types import Receive, Scope, Send
 
+from functions.send.batches import send_judged
 from functions.send.splitting import LineSplitter
-from streaming_runtime.core.errors import Overloaded, RecordTooLarge, StreamingError
+from streaming_runtime.core.errors import (
+    Overloaded,
+    RateLimited,
+    RecordTooLarge,
+    StreamingError,
+    Unauthorized,
+)
 from streaming_runtime.core.model import Stream
 from streaming_runtime.core.sending import Sending
 from streaming_runtime.http import problems
@@ -23,25 +30,31 @@ from streaming_runtime.http.bodies import (
     judged,
     timed_out,
 )
-from streaming_runtime.http.services import Uploads
-from streaming_runtime.http.views import receipt_of
+from streaming_runtime.http.services import Upload, Uploads
+from streaming_runtime.http.views import receipt_line
 
 # What may be under way for one request; behind it the connection is not read.
 WINDOW_RECORDS = 1_000
 WINDOW_BYTES = 8 << 20
-# Answers that are written together, where so many are there.
-WRITTEN_TOGETHER = 200
+# Lines that are stored and answered together, where so many are there: fewer bytes than these in
+# one go, so that judging them holds up nobody.
+PORTION_RECORDS = 250
+PORTION_BYTES = 256 << 10
 STOPPED = (
-    "The server is being restarted: this line and all behind it are not stored, send them again"
+    "The server ends this request: this line and all behind it are not stored, send them again"
 )
+EXPIRED = "The credential of this request has ended: this line and all behind it are not stored"
 
+# None stands for a line that is too long.
+Portion = list[bytes | None]
 Write = Callable[[bytes], Awaitable[None]]
 
 
 class UnderWay(NamedTuple):
-    """A line that is being stored, or was refused: its answer, and the bytes it holds."""
+    """Lines that are being stored or were refused: their answers, and what they hold."""
 
-    answer: asyncio.Task[bytes] | bytes
+    answers: asyncio.Task[bytes] | bytes
+    records: int
     size: int
 
 
@@ -53,42 +66,51 @@ class Window:
         self._bytes = 0
         self._room = asyncio.Event()
 
-    async def enter(self, size: int) -> None:
-        """Wait until there is room for a line, and take it."""
-        while self._is_full_for(size):
+    async def enter(self, records: int, size: int) -> None:
+        """Wait until there is room for so many lines, and take it."""
+        while self._is_full_for(records, size):
             self._room.clear()
             await self._room.wait()
-        self._records += 1
+        self._records += records
         self._bytes += size
 
-    def leave(self, size: int) -> None:
-        self._records -= 1
+    def leave(self, records: int, size: int) -> None:
+        self._records -= records
         self._bytes -= size
         self._room.set()
 
-    def _is_full_for(self, size: int) -> bool:
-        is_over = self._bytes + size > WINDOW_BYTES
-        return self._records >= WINDOW_RECORDS or (is_over and self._records > 0)
+    def _is_full_for(self, records: int, size: int) -> bool:
+        is_over = self._records + records > WINDOW_RECORDS or self._bytes + size > WINDOW_BYTES
+        return is_over and self._records > 0
 
 
 class LineSending:
     """The lines of one request: read, sent and answered at the same time."""
 
     def __init__(
-        self, sending: Sending, stream: Stream, traceparent: str | None, request_id: str
+        self,
+        sending: Sending,
+        stream: Stream,
+        traceparent: str | None,
+        request_id: str,
+        count: Callable[[int, int], object],
     ) -> None:
+        self._count = count
         self._sending = sending
         self._stream = stream
         self._traceparent = traceparent
         self._request_id = request_id
         self._window = Window()
         self._queue: asyncio.Queue[UnderWay | None] = asyncio.Queue()
-        self._is_stopped = False
+        self._stopped_by: StreamingError | None = None
         self._reading: asyncio.Timeout | None = None
 
-    def stop(self) -> None:
-        """Read no more lines: what was read is stored and answered, and the last answer says so."""
-        self._is_stopped = True
+    def stop(self, *, has_expired: bool = False) -> None:
+        """Read no more lines: what was read is stored and answered, and the last answer says so.
+
+        Shape:   ``has_expired`` where the request's credential ended: nothing is to be sent again.
+        """
+        self._stopped_by = Unauthorized(EXPIRED) if has_expired else Overloaded(STOPPED)
         if self._reading is not None and not self._reading.expired():
             self._reading.reschedule(asyncio.get_running_loop().time())
 
@@ -124,17 +146,17 @@ class LineSending:
             try:
                 event: Any = await self._next(receive)
             except TimeoutError:
-                why = Overloaded(STOPPED) if self._is_stopped else timed_out()
-                await self._window.enter(0)
-                self._queue.put_nowait(UnderWay(self._problem(why), 0))
+                why = self._stopped_by or timed_out()
+                await self._window.enter(1, 0)
+                self._queue.put_nowait(UnderWay(self._problem(why), 1, 0))
                 return True
             if event["type"] == "http.disconnect":
                 return False
-            for line in splitter.feed(event.get("body", b"")):
-                await self._take(line, tasks)
-            if not event.get("more_body", False):
-                for line in splitter.finish():
-                    await self._take(line, tasks)
+            is_last = not event.get("more_body", False)
+            lines = splitter.feed(event.get("body", b""))
+            for portion in portions(lines + splitter.finish() if is_last else lines):
+                await self._take(portion, tasks)
+            if is_last:
                 return True
 
     async def _next(self, receive: Receive) -> Any:
@@ -142,7 +164,7 @@ class LineSending:
 
         Raises:  TimeoutError when none comes, or none is to come any more.
         """
-        if self._is_stopped:
+        if self._stopped_by is not None:
             raise TimeoutError
         try:
             async with asyncio.timeout(BODY_SECONDS) as self._reading:
@@ -150,44 +172,58 @@ class LineSending:
         finally:
             self._reading = None
 
-    async def _take(self, line: bytes | None, tasks: asyncio.TaskGroup) -> None:
-        if line is not None and not line.strip():
-            return
-        size = 0 if line is None else len(line)
-        await self._window.enter(size)
-        record = RecordTooLarge() if line is None else judged(line)
-        if isinstance(record, StreamingError):
-            self._queue.put_nowait(UnderWay(self._problem(record), size))
-        else:
-            # Tasks start in order, so the records enter the producer in order.
-            self._queue.put_nowait(UnderWay(tasks.create_task(self._sent(record)), size))
+    async def _take(self, lines: Portion, tasks: asyncio.TaskGroup) -> None:
+        size = sum(len(line) for line in lines if line is not None)
+        await self._window.enter(len(lines), size)
+        records = [RecordTooLarge() if line is None else self._counted(line) for line in lines]
+        # Tasks start in order, so the records enter the producer in order.
+        answers = tasks.create_task(self._answers(records))
+        self._queue.put_nowait(UnderWay(answers, len(lines), size))
 
-    async def _sent(self, record: bytes) -> bytes:
-        try:
-            receipt = await self._sending.send(self._stream, record, self._traceparent)
-        except StreamingError as failure:
-            return self._problem(failure)
-        return msgspec.json.encode(receipt_of(self._stream.stream_id, receipt)) + b"\n"
+    def _counted(self, line: bytes) -> bytes | StreamingError:
+        """Judge a line, and count what is a record: each line is let in or refused by itself."""
+        record = judged(line)
+        if isinstance(record, bytes):
+            try:
+                self._count(1, len(record))
+            except RateLimited as refusal:
+                return refusal
+        return record
+
+    async def _answers(self, records: Sequence[bytes | StreamingError]) -> bytes:
+        outcomes = await send_judged(self._sending, self._stream, records, self._traceparent)
+        stream_id = self._stream.stream_id.encode()
+        return b"".join(
+            self._problem(outcome)
+            if isinstance(outcome, StreamingError)
+            else receipt_line(stream_id, outcome)
+            for outcome in outcomes
+        )
 
     def _problem(self, failure: StreamingError) -> bytes:
         return problems.encode(failure, self._request_id) + b"\n"
 
     async def _write_answers(self, write: Write) -> None:
-        is_over = False
-        while not is_over:
-            turn = [await self._queue.get()]
-            while not self._queue.empty() and len(turn) < WRITTEN_TOGETHER:
-                turn.append(self._queue.get_nowait())
-            under_way = [line for line in turn if line is not None]
-            is_over = len(under_way) < len(turn)
-            answers = [
-                line.answer if isinstance(line.answer, bytes) else await line.answer
-                for line in under_way
-            ]
-            if answers:
-                await write(b"".join(answers))
-            for line in under_way:
-                self._window.leave(line.size)
+        while (under_way := await self._queue.get()) is not None:
+            answers = under_way.answers
+            await write(answers if isinstance(answers, bytes) else await answers)
+            self._window.leave(under_way.records, under_way.size)
+
+
+def portions(lines: Iterable[bytes | None]) -> Iterator[Portion]:
+    """Give lines in portions, without the empty ones."""
+    portion: Portion = []
+    size = 0
+    for line in lines:
+        if line is not None and not line.strip():
+            continue
+        portion.append(line)
+        size += len(line or b"")
+        if len(portion) >= PORTION_RECORDS or size >= PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 class LinesAnswer(StreamedAnswer):
@@ -217,8 +253,11 @@ class LinesAnswer(StreamedAnswer):
 
         with self._uploads.uploading() if self._uploads else nullcontext() as upload:
             if upload is not None:
-                upload.interrupts(self._sending.stop)
+                upload.interrupts(partial(self._stop, upload))
             await self._sending.run(from_first, lambda answer: chunk(send, answer))
+
+    def _stop(self, upload: Upload) -> None:
+        self._sending.stop(has_expired=upload.has_expired)
 
 
 async def _within_time(receive: Receive) -> Any:

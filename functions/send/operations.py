@@ -26,6 +26,7 @@ ANSWERS = "".join(json.dumps(line) + "\n" for line in (RECEIPT, PROBLEM))
 
 SEND = Operation(
     operation_id="sendRecords",
+    scope="send",
     tag="records",
     summary="Send one record, or many",
     description=(

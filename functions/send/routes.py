@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from litestar import Request, Router, post
@@ -11,7 +12,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive
 
 from functions.send import operations
-from functions.send.batches import send_batch
+from functions.send.batches import send_batch, weight_of
 from functions.send.keyed import answer_keyed
 from functions.send.lines import LinesAnswer, LineSending
 from functions.send.waiting import ResultWait, wait_preference
@@ -32,16 +33,13 @@ from streaming_runtime.http.heads import fields_of
 from streaming_runtime.http.idempotency_key import NAME
 from streaming_runtime.http.services import Services, services_of
 from streaming_runtime.http.time_left import within
+from streaming_runtime.http.traceparent import traceparent_of
 from streaming_runtime.http.views import receipt_of
 
 # A function's answer comes whole as well, and a load balancer passes on 1 MB of it: a line is
 # answered by 300 bytes at most.
 MAX_FUNCTION_LINES = 2_500
 MAX_FUNCTION_BODY_BYTES = 6 << 20
-# W3C Trace Context, section 3.2: what does not have this form is not passed on.
-TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-)
 
 
 async def answer_send(scope: Any, receive: Receive, services: Services) -> ASGIResponse:
@@ -53,33 +51,36 @@ async def answer_send(scope: Any, receive: Receive, services: Services) -> ASGIR
     stream_id = scope["path_params"]["stream_id"]
     admission = await services.gate.enter(fields, "send", stream_id)
     stream = await services.streams.owned(admission.tenant, stream_id)
-    traceparent = _traceparent(fields)
+    traceparent = traceparent_of(fields.get("traceparent"))
+    count = partial(services.gate.count_data, admission.tenant)
     if NAME in fields:
         if _is_lines(fields):
             raise InvalidParameter("An Idempotency-Key covers one record or an array, not lines")
         return await answer_keyed(
-            scope, receive, services, stream, fields, traceparent, admission.headers
+            scope, receive, services, stream, fields, traceparent, admission.headers, count
         )
     services.sending.refuse_ended(stream)
     exchange = exchange_of(scope)
     if _is_lines(fields):
-        sending = LineSending(services.sending, stream, traceparent, exchange.request_id)
+        sending = LineSending(services.sending, stream, traceparent, exchange.request_id, count)
         exchange.is_storing = True
         return await _send_lines(receive, services, sending, admission.headers)
     body = await read_body(receive, MAX_BODY_BYTES, oversized_send)
     if is_array(body):
         records = parse_batch(body)
+        headers = count(*weight_of(records), admission.headers)
         exchange.is_storing = True
         sent = send_batch(services.sending, stream, records, traceparent, exchange.request_id)
-        return of_json(await sent, 207, admission.headers)
+        return of_json(await sent, 207, headers)
     data = parse_record(body)
+    headers = count(1, len(data), admission.headers)
     if "prefer" in fields and (seconds := within(scope, wait_preference(fields["prefer"]))):
         wait = await ResultWait.begin(services.readings, stream, seconds)
         exchange.is_storing = True
-        return await _send_and_wait(services, stream, data, traceparent, wait, admission.headers)
+        return await _send_and_wait(services, stream, data, traceparent, wait, headers)
     exchange.is_storing = True
     receipt = await services.sending.send(stream, data, traceparent)
-    return of_json(receipt_of(stream.stream_id, receipt), 202, admission.headers)
+    return of_json(receipt_of(stream.stream_id, receipt), 202, headers)
 
 
 @post("/stream/{stream_id:str}/send", opt={"operation": operations.SEND})
@@ -125,11 +126,6 @@ def _oversized_lines(_: bytes) -> StreamingError:
 def _is_lines(fields: Mapping[str, str]) -> bool:
     media_type = fields.get("content-type", "").partition(";")[0]
     return media_type.strip().lower() == NDJSON
-
-
-def _traceparent(fields: Mapping[str, str]) -> str | None:
-    found = fields.get("traceparent")
-    return found if found is not None and TRACEPARENT.fullmatch(found) else None
 
 
 router = Router(path="/", route_handlers=[send_records])

@@ -10,6 +10,7 @@ from streaming_runtime.http.schemas import ref
 
 START = Operation(
     operation_id="startStream",
+    scope="start",
     tag="streams",
     summary="Start a stream",
     description=(

@@ -7,6 +7,7 @@ from streaming_runtime.core.streams import DEFAULT_PAGE, MAX_PAGE
 from streaming_runtime.http.answers import JSON
 from streaming_runtime.http.examples import STREAM as EXAMPLE
 from streaming_runtime.http.examples import STREAM_ID
+from streaming_runtime.http.examples import TICKET as TICKET_EXAMPLE
 from streaming_runtime.http.operations import Content, Operation, Parameter, Reply
 from streaming_runtime.http.schemas import STREAM, ref
 
@@ -15,6 +16,7 @@ ENDED = {**EXAMPLE, "ended_at": "2026-01-31T12:30:00.000Z"}
 
 GET = Operation(
     operation_id="getStream",
+    scope="read",
     tag="streams",
     summary="Look at a stream",
     description="Another client's stream is answered like one that does not exist.",
@@ -25,6 +27,7 @@ GET = Operation(
 
 LIST = Operation(
     operation_id="listStreams",
+    scope="read",
     tag="streams",
     summary="List your streams",
     description="By `created_at`, the oldest first; `after` is the token of the next page.",
@@ -51,6 +54,7 @@ LIST = Operation(
 
 END = Operation(
     operation_id="endStream",
+    scope="send",
     tag="streams",
     summary="End a stream",
     description=(
@@ -63,4 +67,30 @@ END = Operation(
         202: Reply("It has ended.", (Content(JSON, ref("Stream"), {"ended": ENDED}),)),
     },
     refusals=(InvalidBody, UnknownStream, OutcomeUnknown, Overloaded),
+)
+
+TICKET = Operation(
+    operation_id="makeTicket",
+    scope="read",
+    tag="streams",
+    summary="Open a stream to a browser",
+    description=(
+        "A browser cannot send a key with an EventSource or a WebSocket: it passes a ticket as "
+        "`?ticket=` on results. One for `eventsource` (the default) opens this stream's events, "
+        "lines and pages any number of times until it ends; `credential-expiring` comes 60 s "
+        "before. One for `websocket` opens one socket, within 30 s. A request with an Origin binds "
+        "the ticket to it."
+    ),
+    parameters=(OF_STREAM,),
+    body=(
+        Content(
+            JSON,
+            ref("TicketBody"),
+            {"for events": {"ttl_seconds": 900}, "for a socket": {"use": "websocket"}},
+        ),
+    ),
+    replies={
+        201: Reply("The ticket.", (Content(JSON, ref("Ticket"), {"for events": TICKET_EXAMPLE}),)),
+    },
+    refusals=(InvalidBody, UnknownStream),
 )

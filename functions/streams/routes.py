@@ -1,4 +1,4 @@
-"""The life of streams after their start: look at one, list them, end one."""
+"""The life of streams after their start: look at one, list them, end one, open it to a browser."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 from litestar import Request, Router, get, post
 
 from functions.streams import operations
+from functions.streams.ticket_body import parse_ticket
 from streaming_runtime.core.errors import InvalidBody, StreamingError
 from streaming_runtime.core.positions import whole
 from streaming_runtime.core.streams import DEFAULT_PAGE, MAX_PAGE
+from streaming_runtime.core.tickets import ticket_for
 from streaming_runtime.http.answers import Answer, of_json
 from streaming_runtime.http.bodies import parse_nothing, read_body
 from streaming_runtime.http.edge import exchange_of
@@ -54,8 +56,37 @@ async def end_stream(request: Request[Any, Any, Any]) -> Answer:
     return of_json(described(ended, services.streams.now_ms()), 202, admission.headers)
 
 
+@post("/stream/{stream_id:str}/ticket", opt={"operation": operations.TICKET})
+async def make_ticket(request: Request[Any, Any, Any]) -> Answer:
+    services = services_of(request)
+    stream_id = request.path_params["stream_id"]
+    fields = fields_of(request.scope)
+    admission = await services.gate.enter(fields, "read", stream_id)
+    stream = await services.streams.owned(admission.tenant, stream_id)
+    asked = parse_ticket(await read_body(request.receive, MOST_BODY_BYTES, _too_much))
+    now = services.streams.now_ms()
+    ticket = ticket_for(
+        admission.principal,
+        stream.stream_id,
+        asked.use,
+        asked.seconds,
+        fields.get("origin", ""),
+        now,
+    )
+    answer = {
+        "ticket": services.tickets.encode(ticket),
+        "use": ticket.use,
+        "expires_in": max(0, ticket.expires_at - now) // 1000,
+    }
+    return of_json(answer, 201, {**admission.headers, "Referrer-Policy": "no-referrer"})
+
+
+def _too_much(_: bytes) -> StreamingError:
+    return InvalidBody(f"The body is larger than {MOST_BODY_BYTES} bytes")
+
+
 def _oversized(_: bytes) -> StreamingError:
     return InvalidBody("An end takes no body")
 
 
-router = Router(path="/", route_handlers=[get_stream, list_streams, end_stream])
+router = Router(path="/", route_handlers=[get_stream, list_streams, end_stream, make_ticket])

@@ -24,6 +24,9 @@ EVERYWHERE = (
     "aws-lambda-powertools",
     "jmespath",  # by the Powertools and the processors' expressions
     "aws-msk-iam-sasl-signer-python",
+    "joserfc",  # bearer tokens; imported where JWT_ISSUER is set
+    "cryptography",  # by joserfc: half of all there is
+    "cffi",  # by cryptography, and only its _cffi_backend
 )
 # Checking a processor's parameters; pydantic takes longer to import than all else of ours.
 IN_START = ("pydantic", "pydantic-core", "annotated-types", "typing-inspection")
@@ -42,6 +45,13 @@ LEFT_OUT = (
     "aws_lambda_powertools/utilities/parser",
     "aws_lambda_powertools/utilities/streaming",
     "aws_lambda_powertools/utilities/validation",
+    "cffi",
+    "cryptography/fernet.py",
+    "cryptography/hazmat/asn1",
+    "cryptography/hazmat/primitives/serialization/pkcs*.py",
+    "cryptography/hazmat/primitives/twofactor",
+    "cryptography/x509/ocsp.py",
+    "joserfc/drafts",
     "litestar/channels",
     "litestar/cli",
     "litestar/testing",
@@ -52,6 +62,7 @@ LEFT_OUT = (
     "*.dist-info/INSTALLER",
     "*.dist-info/RECORD",
     "*.dist-info/REQUESTED",
+    "*.dist-info/sboms",
     "*.dist-info/direct_url.json",
 )
 

@@ -1,16 +1,15 @@
 """Packages for a target, installed once and kept: pruned, compiled, ready to be copied."""
 
-import contextlib
-import fcntl
 import hashlib
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from local.build import bytecode
+from local.build import bytecode, libraries
+from local.build.alone import alone_in
 from local.build.contents import LEFT_OUT
 from local.build.failure import BuildFailed
 from local.build.installed import copy_installed
@@ -19,7 +18,7 @@ from local.build.target import Target
 from local.progress import Ticking
 
 PIP_SECONDS = 900
-LAYOUT = "1"  # Another one when what is done to the packages here changes.
+LAYOUT = "2"  # Another one when what is done to the packages here changes.
 
 
 class PackageStore:
@@ -39,17 +38,10 @@ class PackageStore:
         if directory.is_dir():
             return directory
         self._directory.mkdir(parents=True, exist_ok=True)
-        with self._alone():
+        with alone_in(self._directory, "another build is installing packages"):
             if not directory.is_dir():
                 self._make(directory, pins, target)
         return directory
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        with (self._directory / "lock").open("a") as held:
-            with Ticking("another build is installing packages"):
-                fcntl.flock(held, fcntl.LOCK_EX)
-            yield
 
     def _make(self, directory: Path, pins: str, target: Target) -> None:
         with tempfile.TemporaryDirectory(prefix="making-", dir=self._directory) as making:
@@ -61,6 +53,7 @@ class PackageStore:
                 else:
                     _install(Path(making), unfinished, pins, target)
             prune(unfinished)
+            libraries.trim(unfinished)
             with Ticking("compiling them"):
                 bytecode.compile_all(unfinished, target)
             unfinished.rename(directory)

@@ -1,14 +1,13 @@
 """Functions built for this machine, kept between runs: made anew only when something changed."""
 
-import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+from local.build.alone import alone_in
 from local.build.build import Builder
 from local.build.contents import LEFT_OUT, package_sets
 from local.build.functions import Function
@@ -40,7 +39,7 @@ class ReadyMade:
         """
         directory = self._directory / f"{function.name}-{self._digest(function)}"
         self._directory.mkdir(parents=True, exist_ok=True)
-        with self._alone():
+        with alone_in(self._directory, "another run is building the functions"):
             if not directory.is_dir():
                 with Ticking(f"building {function.name}"):
                     self._builder.build(function, directory)
@@ -48,13 +47,6 @@ class ReadyMade:
             self._hold(directory)
             self._drop_old(function)
         return directory
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        with (self._directory / "lock").open("a") as held:
-            with Ticking("another run is building the functions"):
-                fcntl.flock(held, fcntl.LOCK_EX)
-            yield
 
     def _hold(self, directory: Path) -> None:
         """Keep other runs from removing it while this process lives: functions import late."""

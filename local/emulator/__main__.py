@@ -8,10 +8,10 @@ from pathlib import Path
 
 from local.__main__ import ASKED_WRONGLY, supervise
 from local.children import follow_make
-from local.dotenv import load
 from local.emulator.options import read
 from local.emulator.product import LambdaProduct
 from local.progress import warn
+from streaming_runtime.core.dotenv import load
 
 
 def main(arguments: Sequence[str]) -> int:

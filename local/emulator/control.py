@@ -4,17 +4,26 @@ import asyncio
 import json
 from collections.abc import Mapping
 
+from local.emulator.events import FORMS
 from local.emulator.faults import FaultPlan, UnknownFault
+from local.emulator.gateway import Gateway
 from local.emulator.http_server import HttpServer, Reply, Request, Taken
 from local.emulator.sandboxes import Sandboxes
 
 
 class Control:
-    """``GET /state`` · ``POST /faults {"function", "fault", "times"}`` · ``DELETE /faults``."""
+    """What the second port answers.
 
-    def __init__(self, functions: Mapping[str, Sandboxes], faults: FaultPlan) -> None:
+    Shape:   ``GET /state`` · ``POST /faults {"function", "fault", "times"}`` · ``DELETE /faults`` ·
+             ``PUT /events {"form"}``.
+    """
+
+    def __init__(
+        self, functions: Mapping[str, Sandboxes], faults: FaultPlan, gateway: Gateway
+    ) -> None:
         self._functions = functions
         self._faults = faults
+        self._gateway = gateway
         self._server = HttpServer(self._answer)
 
     async def open(self, host: str, port: int) -> int:
@@ -35,7 +44,10 @@ class Control:
             case "DELETE", "/faults":
                 self._faults.clear()
                 return _json(200, self._state())
-        return _json(404, {"message": "GET /state, POST /faults or DELETE /faults"})
+            case "PUT", "/events":
+                return self._choose(request.body)
+        known = "GET /state, POST /faults, DELETE /faults or PUT /events"
+        return _json(404, {"message": known})
 
     def _arm(self, body: bytes) -> Reply:
         try:
@@ -48,9 +60,17 @@ class Control:
             return _json(400, {"message": f"the body is not {shape}"})
         return _json(200, self._state())
 
+    def _choose(self, body: bytes) -> Reply:
+        try:
+            self._gateway.form = FORMS[FORMS.index(json.loads(body)["form"])]
+        except (ValueError, KeyError, TypeError):
+            return _json(400, {"message": f'the body is not {{"form": one of {FORMS}}}'})
+        return _json(200, self._state())
+
     def _state(self) -> dict[str, object]:
         return {
             "functions": {name: one.as_json() for name, one in self._functions.items()},
+            "events": self._gateway.form,
             "faults": [armed.as_json() for armed in self._faults.armed],
         }
 

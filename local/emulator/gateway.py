@@ -20,8 +20,7 @@ from streaming_runtime.core.errors import (
     OutcomeUnknown,
     StreamingError,
 )
-from streaming_runtime.http import problems
-from streaming_runtime.http.answers import JSON
+from streaming_runtime.http.answers import JSON, PAST_THE_EDGE, of_error
 
 # Who answers a read: a page of JSON is a function's in either case.
 ResultsFrom = Literal["container", "function"]
@@ -48,11 +47,11 @@ def failure_reply(form: Form, kind: FailureKind) -> Reply:
 
 
 def _problem(error: StreamingError) -> Reply:
-    answer = problems.document(error, str(uuid.uuid4()))
-    headers = [_type(problems.MEDIA_TYPE), ("Cache-Control", "no-store")]
-    if error.retriable:
-        headers.append(("Retry-After", "1"))
-    return Reply(int(answer["status"]), json.dumps(answer).encode(), headers)
+    answer = of_error(error, str(uuid.uuid4()), PAST_THE_EDGE)
+    headers = answer.own_headers
+    if "Retry-After" in headers:
+        headers["Retry-After"] = "1"  # Fixed, as a template's words are.
+    return Reply(answer.status_code, answer.body, list(headers.items()))
 
 
 def _type(media_type: str) -> tuple[str, str]:
@@ -60,7 +59,10 @@ def _type(media_type: str) -> tuple[str, str]:
 
 
 class Gateway:
-    """Answers with functions what template.yaml routes to them; the container has the rest."""
+    """Answers with functions what template.yaml routes to them; the container has the rest.
+
+    ``form`` is whose events they get, and may be another one at any time.
+    """
 
     def __init__(
         self,
@@ -72,7 +74,7 @@ class Gateway:
     ) -> None:
         self._functions = functions
         self._container_port = container_port
-        self._form = form
+        self.form = form
         self._results_from = results_from
         self._has_preflights = has_preflights
         self._server = HttpServer(self._answer)
@@ -104,15 +106,15 @@ class Gateway:
         return not is_page and self._results_from == "container"
 
     async def _invoke(self, request: Request, route: Route, parameters: dict[str, str]) -> Reply:
-        event = event_of(self._form, request, route, parameters)
+        event = event_of(self.form, request, route, parameters)
         if len(event) > MOST_EVENT_BYTES:
             return _problem(BatchTooLarge("The request is larger than a function takes"))
         outcome = await self._functions[route.function].invoke(event)
         if not isinstance(outcome, Answered):
             warn(f"  {route.function}: {outcome.kind}: {printable(outcome.body.decode()[:300])}")
-            return failure_reply(self._form, outcome.kind)
+            return failure_reply(self.form, outcome.kind)
         try:
             return reply_of(outcome.body)
         except MalformedAnswer as wrong:
             warn(f"  {route.function}: its answer is none: {wrong}")
-            return failure_reply(self._form, FailureKind.ERROR)
+            return failure_reply(self.form, FailureKind.ERROR)

@@ -11,6 +11,8 @@ import h11
 MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit.
 IDLE_SECONDS = 75.0
 READ_BYTES = 64 * 1024
+# A client that reads nothing keeps what is written to it from ever being gone.
+CLOSE_SECONDS = 1.0
 Headers = list[tuple[str, str]]
 
 
@@ -111,9 +113,16 @@ class HttpServer:
             with suppress(h11.LocalProtocolError, OSError):
                 await _reply(connection, writer, Reply(wrong.error_status_hint, b"Bad request"))
         finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await writer.wait_closed()
+    except OSError:  # TimeoutError is one.
+        writer.transport.abort()
 
 
 async def _request(

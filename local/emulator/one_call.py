@@ -12,7 +12,6 @@ from local.__main__ import ASKED_WRONGLY, FAILED
 from local.broker import USUAL_PORT, Broker
 from local.broker_probe import serving_cluster
 from local.build.functions import Function, function_named
-from local.dotenv import load
 from local.emulator.faults import FaultPlan
 from local.emulator.outcome import Answered, Outcome
 from local.emulator.setting import Limits
@@ -20,6 +19,7 @@ from local.emulator.workshop import Workshop
 from local.options import Options, read
 from local.ports import LOOPBACK
 from local.progress import say, warn
+from streaming_runtime.core.dotenv import load
 
 USAGE = "usage: make invoke F=send EVENT=event.json (EVENT=- reads standard input)"
 MARK = "millrace-invoke"

@@ -68,7 +68,7 @@ class LambdaProduct(Product):
         self._workshop = Workshop(
             self._directory.path,
             bootstrap,
-            self._options.environ,
+            {**self._options.environ, "RUN_SEAL": self._seal},
             self._asked.limits,
             self._asked.faults,
             self._directory.mark.strip(),
@@ -84,7 +84,7 @@ class LambdaProduct(Product):
         self._gateway = Gateway(
             self.functions, self._port, self._asked.form, self._asked.results_from, has_cors
         )
-        self._control = Control(self.functions, self._asked.faults)
+        self._control = Control(self.functions, self._asked.faults, self._gateway)
         await self._gateway.open(self._options.http.host, self._public_port)
         control = await self._open_control(self._control)
         self._following = asyncio.create_task(self._follow(self._workshop))

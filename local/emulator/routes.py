@@ -24,6 +24,7 @@ ROUTES = (
     Route("POST", "/stream/{stream_id}/send", "send"),
     Route("GET", "/stream/{stream_id}/results", "results"),
     Route("POST", "/stream/{stream_id}/end", "streams"),
+    Route("POST", "/stream/{stream_id}/ticket", "streams"),
     Route("GET", "/stream/{stream_id}", "streams"),
     Route("GET", "/streams", "streams"),
 )

@@ -213,7 +213,9 @@ class Sandbox:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                # Not by subprocess, which would take the end of one that has just died, and whoever
+                # waits for it would never hear how it ended.
+                os.kill(self._process.pid, number)
 
 
 def _failed(kind: FailureKind, message: str) -> Failed:

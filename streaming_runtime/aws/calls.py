@@ -83,9 +83,18 @@ class Dynamo:
         Raises:  BrokerUnavailable or Overloaded; ClientError if we asked for nonsense.
         """
         try:
-            return await self._called(operation, request)
+            return await self.write(operation, **request)
         except OutcomeUnknown:
             raise BrokerUnavailable(UNREACHABLE) from None
+
+    async def item(self, key: dict[str, Any]) -> dict[str, Any] | None:
+        """Return an item as it is now, None if there is none.
+
+        Raises:  as ``read``.
+        """
+        found = await self.read("get_item", TableName=self.table, Key=key, ConsistentRead=True)
+        item: dict[str, Any] | None = found.get("Item")
+        return item
 
     async def write(self, operation: str, **request: Any) -> dict[str, Any]:
         """Call what changes something, with a condition that makes it safe to be tried again.
@@ -93,15 +102,6 @@ class Dynamo:
         Raises:  BrokerUnavailable or Overloaded: nothing was changed; OutcomeUnknown; ClientError
                  for a condition that does not hold, or if we asked for nonsense.
         """
-        return await self._called(operation, request)
-
-    def close(self) -> None:
-        """Let go of threads and connections; a call under way ends with its own deadline."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-        self._threads = self._client = None
-
-    async def _called(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, "dynamodb")
         calling = self._threads.submit(self._call, operation, request)
@@ -114,6 +114,12 @@ class Dynamo:
             raise OutcomeUnknown(UNANSWERED) from None
         except (ClientError, BotoCoreError) as failure:
             raise _in_our_words(failure) from failure
+
+    def close(self) -> None:
+        """Let go of threads and connections; a call under way ends with its own deadline."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads = self._client = None
 
     def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if self._client is None:

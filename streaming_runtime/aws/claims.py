@@ -58,19 +58,15 @@ class DynamoClaims:
         return await self.find_latest(use)
 
     async def find_latest(self, use: bytes) -> Claim | None:
-        found = await self._dynamo.read(
-            "get_item",
-            TableName=self._dynamo.table,
-            Key=items.claim_key(use),
-            ConsistentRead=True,
-        )
-        claim = self._claim_in(found["Item"]) if "Item" in found else None
+        item = await self._dynamo.item(items.claim_key(use))
+        claim = None if item is None else self._claim_in(item)
         return None if claim is None or claim.at + KEPT_MS <= self._now_ms() else claim
 
     async def claim(self, use: bytes, digest: bytes, ends: Ends, over: Claim | None) -> Claim:
         place = secrets.randbits(PLACE_BITS)
-        item = self._item(use, digest, ends, place)
-        putting = asyncio.ensure_future(self._put(item, digest, over))
+        now = self._now_ms()
+        item = self._item(use, digest, ends, place, now)
+        putting = asyncio.ensure_future(self._put(item, digest, over, now))
         try:
             standing = await asyncio.shield(putting)
         except asyncio.CancelledError:
@@ -103,9 +99,8 @@ class DynamoClaims:
         if self._cleanups:
             await asyncio.wait(self._cleanups)
 
-    async def _put(self, item: Item, digest: bytes, over: Claim | None) -> Item:
+    async def _put(self, item: Item, digest: bytes, over: Claim | None, now: int) -> Item:
         """Return the claim that counts now: ``item``, or the one that stood against it."""
-        now = self._now_ms()
         try:
             await self._dynamo.write(
                 "put_item",
@@ -130,8 +125,7 @@ class DynamoClaims:
             return standing
         return item
 
-    def _item(self, use: bytes, digest: bytes, ends: Ends, place: int) -> Item:
-        now = self._now_ms()
+    def _item(self, use: bytes, digest: bytes, ends: Ends, place: int, now: int) -> Item:
         return {
             **items.claim_key(use),
             "place": items.whole(place),

@@ -5,6 +5,8 @@
 | ``stream#ID`` | ``entry`` | a stream, as JSON in ``entry`` |
 | ``tenant#SHARD#TENANT`` | ``MOMENT#ID`` | that a tenant has the stream, begun at that moment |
 | ``due#SHARD`` | ``MOMENT#ID`` | that the stream has to be ended at that moment |
+| ``issued#ID`` | ``entry`` | an issued key, as JSON in ``entry`` |
+| ``issued-keys`` | ``TENANT#ID`` | that there is the key |
 | ``key#USE`` | ``claim`` | who uses an Idempotency-Key |
 | ``limit#TENANT`` | ``requests`` | how far a tenant's requests are paid for |
 
@@ -16,12 +18,15 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any
 
+from streaming_runtime.core.api_keys import IssuedKey
 from streaming_runtime.core.entries import to_json
+from streaming_runtime.core.key_entries import to_json as key_to_json
 from streaming_runtime.core.model import Stream
 
 Item = dict[str, Any]
 
 ENTRY, CLAIM, REQUESTS = "entry", "claim", "requests"
+ISSUED_KEYS = "issued-keys"
 # DynamoDB takes 1,000 writes a second below one ``pk``: a tenant may start eight times as many.
 TENANT_SHARDS = 8
 DUE_SHARDS = 4
@@ -47,6 +52,22 @@ def claim_key(use: bytes) -> Item:
 
 def limit_key(tenant: str) -> Item:
     return {"pk": text(f"limit#{tenant}"), "sk": text(REQUESTS)}
+
+
+def issued_key(key_id: str) -> Item:
+    return {"pk": text(f"issued#{key_id}"), "sk": text(ENTRY)}
+
+
+def issued_item(key: IssuedKey) -> Item:
+    return {**issued_key(key.key_id), ENTRY: text(key_to_json(key).decode())}
+
+
+def issued_listing(key: IssuedKey) -> Item:
+    return {"pk": text(ISSUED_KEYS), "sk": text(listing_of_keys(key.tenant, key.key_id))}
+
+
+def listing_of_keys(tenant: str, key_id: str) -> str:
+    return f"{tenant}#{key_id}"
 
 
 def listing_key(stream: Stream) -> Item:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from streaming_runtime.aws import items
 from streaming_runtime.aws.calls import Dynamo, failed_condition
+from streaming_runtime.core.leasing import Lease, Outlook
 from streaming_runtime.core.limits import Verdict
 
 MICROSECONDS = 1_000_000
@@ -22,6 +23,9 @@ MICROSECONDS = 1_000_000
 KEPT_SECONDS = 3_600
 # Between two attempts another process may have filled or emptied it, again and again.
 MOST_TRIES = 5
+MOST_SEEN = 10_000
+# An answer takes milliseconds; who counts without one lets in more than all may together.
+WAIT_SECONDS = 1.0
 
 
 class DynamoLimits:
@@ -39,41 +43,53 @@ class DynamoLimits:
         self._burst = burst
         self._now = now
         # When each bucket is full, as far as was last seen here: only a guess at which of two
-        # conditions will hold. Tenants come from the credentials, so their number has a bound.
+        # conditions will hold.
         self._seen: dict[str, int] = {}
 
-    async def take(self, tenant: str, count: int = 1) -> Verdict:
+    async def take(self, tenant: str, count: int = 1, held: int = 0) -> Verdict:
         """Take ``count`` if all are there, else none; a count above the burst needs a full bucket.
 
+        Units:   ``held`` is for how many microseconds it may be used: it is paid from then on.
         Raises:  BrokerUnavailable, Overloaded or OutcomeUnknown: perhaps it was taken.
         """
         price = count * MICROSECONDS // self._rate
-        room = max(0, self._depth - price)
+        room = max(0, self._depth - price) if not held else self._depth - price
         full_at = self._seen.get(tenant, 0)
         for _ in range(MOST_TRIES):
             # Asked anew: the call before may have taken as long as a cold start does.
             now = int(self._now() * MICROSECONDS)
-            if full_at > now + room:
+            if full_at > now + room or held > room:
                 # Refused without a write, if that is still so by what the table says.
                 standing = await self._read(tenant)
-                if standing > now + room:
-                    return self._verdict(tenant, standing, now, standing - room)
+                if standing > now + room or held > room:
+                    return self._verdict(tenant, standing, now, max(now, standing - room))
                 full_at = standing
-            written = await self._moved(tenant, full_at, now, price, room)
+            written = await self._moved(tenant, full_at, now + held, price, now + room)
             if written is not None:
                 return self._verdict(tenant, written, now, None)
             full_at = await self._read(tenant)
         now = int(self._now() * MICROSECONDS)
         return self._verdict(tenant, full_at, now, now + MICROSECONDS)
 
+    def seen(self, tenant: str, wanted: int) -> tuple[int, float]:
+        """Return how many there are as far as was last seen here, and when as many as wanted are.
+
+        Units:   seconds from now.
+        """
+        now = int(self._now() * MICROSECONDS)
+        missing = max(0, self._seen.get(tenant, 0) - now)
+        remaining = max(0, (self._depth - missing) * self._rate // MICROSECONDS)
+        wait = missing - self._depth - (-wanted * MICROSECONDS // self._rate)
+        return remaining, max(0, wait) / MICROSECONDS
+
     async def _moved(
-        self, tenant: str, full_at: int, now: int, price: int, room: int
+        self, tenant: str, full_at: int, now: int, price: int, latest: int
     ) -> int | None:
         """Pay, and return when the bucket is full then; None when the guess was wrong."""
         if full_at > now:
             change = "full_at = full_at + :price"
             condition = "full_at BETWEEN :now AND :latest"
-            values = {":price": price, ":now": now, ":latest": now + room}
+            values = {":price": price, ":now": now, ":latest": latest}
         else:
             change = "full_at = :full_at"
             condition = "attribute_not_exists(pk) OR full_at <= :now"
@@ -96,15 +112,11 @@ class DynamoLimits:
         return _full_at(answer["Attributes"])
 
     async def _read(self, tenant: str) -> int:
-        found = await self._dynamo.read(
-            "get_item",
-            TableName=self._dynamo.table,
-            Key=items.limit_key(tenant),
-            ConsistentRead=True,
-        )
-        return _full_at(found.get("Item", {}))
+        return _full_at(await self._dynamo.item(items.limit_key(tenant)) or {})
 
     def _verdict(self, tenant: str, full_at: int, now: int, retry_at: int | None) -> Verdict:
+        if len(self._seen) >= MOST_SEEN:
+            self._seen.clear()
         self._seen[tenant] = full_at
         missing = max(0, full_at - now)
         remaining = max(0, (self._depth - missing) * self._rate // MICROSECONDS)
@@ -115,6 +127,31 @@ class DynamoLimits:
             reset_seconds=0 if remaining >= self._burst else _seconds(more_at - now),
             retry_after_seconds=0 if retry_at is None else max(1, _seconds(retry_at - now)),
         )
+
+
+class DynamoLeases:
+    """Implements core.leasing.LeaseStore: many requests at once, for those who serve many."""
+
+    def __init__(self, limits: DynamoLimits, hold_ms: int) -> None:
+        self.hold_seconds = hold_ms / 1_000
+        self.wait_seconds = WAIT_SECONDS
+        self._limits = limits
+        self._held = hold_ms * MICROSECONDS // 1_000
+
+    def outlook(self, tenant: str, taken: int) -> Outlook:
+        remaining, seconds = self._limits.seen(tenant, taken + 1)
+        return Outlook(remaining - taken, seconds)
+
+    async def lease(self, tenant: str, direct: int, ahead: int) -> Lease:
+        if ahead and (await self._limits.take(tenant, direct + ahead, self._held)).is_admitted:
+            return Lease(direct, ahead)
+        if not direct:
+            return Lease(0, 0)
+        verdict = await self._limits.take(tenant, direct)
+        if verdict.is_admitted or not verdict.remaining:
+            return Lease(direct if verdict.is_admitted else 0, 0)
+        fewer = min(direct, verdict.remaining)
+        return Lease(fewer if (await self._limits.take(tenant, fewer)).is_admitted else 0, 0)
 
 
 def _full_at(item: dict[str, Any]) -> int:

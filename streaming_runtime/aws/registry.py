@@ -50,14 +50,12 @@ class DynamoRegistry:
                 return
         raise Overloaded("Too many change this stream at once")
 
+    def at_hand(self, stream_id: str) -> Stream | None:
+        return None
+
     async def get(self, stream_id: str) -> Stream | None:
-        found = await self._dynamo.read(
-            "get_item",
-            TableName=self._dynamo.table,
-            Key=items.stream_key(stream_id),
-            ConsistentRead=True,
-        )
-        return _stream_in(found["Item"]) if "Item" in found else None
+        item = await self._dynamo.item(items.stream_key(stream_id))
+        return None if item is None else _stream_in(item)
 
     async def page(self, tenant: str, after: tuple[int, str] | None, limit: int) -> list[Stream]:
         places = await asyncio.gather(
@@ -136,11 +134,14 @@ class DynamoRegistry:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
         return found
 
-    async def _streams(self, places: Sequence[str]) -> list[Stream]:
-        ids = [items.place_in(place)[1] for place in places]
+    async def known(self, ids: Sequence[str]) -> list[Stream]:
+        """Return the streams of these ids, as far as there are any, in any order."""
         batches = [ids[first : first + MOST_KEYS] for first in range(0, len(ids), MOST_KEYS)]
         found = await asyncio.gather(*map(self._batch, batches))
         return [stream for batch in found for stream in batch]
+
+    async def _streams(self, places: Sequence[str]) -> list[Stream]:
+        return await self.known([items.place_in(place)[1] for place in places])
 
     async def _batch(self, ids: Sequence[str]) -> list[Stream]:
         """Return the streams of up to MOST_KEYS ids, in any order."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from streaming_runtime.aws.calls import Dynamo
 from streaming_runtime.aws.claims import DynamoClaims
-from streaming_runtime.aws.limits import DynamoLimits
+from streaming_runtime.aws.keys import DynamoKeys
+from streaming_runtime.aws.limits import DynamoLeases, DynamoLimits
 from streaming_runtime.aws.registry import DynamoRegistry
+from streaming_runtime.core.cached_keys import CachedKeys
+from streaming_runtime.core.lease_ledger import LeaseTerms
 from streaming_runtime.core.ports import Kept
 from streaming_runtime.core.settings import Settings
 
@@ -20,8 +24,10 @@ async def kept_in_table(settings: Settings, now_ms: Callable[[], int]) -> AsyncI
     claims = DynamoClaims(dynamo, now_ms)
     rate, burst = settings.limits.per_second, settings.limits.burst
     limits = DynamoLimits(dynamo, rate, burst) if rate else None
+    leases = DynamoLeases(limits, LeaseTerms.of(rate, burst).hold_ms) if limits else None
     try:
-        yield Kept(DynamoRegistry(dynamo), claims, limits)
+        keys = CachedKeys(DynamoKeys(dynamo), time.time)
+        yield Kept(DynamoRegistry(dynamo), claims, limits, leases, keys)
     finally:
         await claims.close()
         dynamo.close()

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from streaming_runtime.core.errors import ConfigurationInvalid
 
-WAYS = ("plaintext", "tls", "scram", "iam")
+# Each way, and what Kafka itself calls what it rides on.
+PROTOCOLS = {"plaintext": "PLAINTEXT", "tls": "SSL", "scram": "SASL_SSL", "iam": "SASL_SSL"}
+WAYS = tuple(PROTOCOLS)
 MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256")
 # Which ways use a variable; with any other it would be believed to protect something.
 USED_BY = {

@@ -29,8 +29,12 @@ SECRET_IN_TEXT = re.compile(
 )
 # A JWT stands out by itself: two parts in base64 that begin a JSON object.
 JWT = re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]*(?:\.[\w-]*)?")
+# A key of ours as well, also one that is mistyped or cut short behind the first part of its secret.
+ISSUED_KEY = re.compile(r"millrace_[0-9A-Za-z]{12}_[0-9A-Za-z]{12,}(?:_[0-9A-Za-z]{0,8})?")
 # Shorter values stand in other words too, and replacing them would make a log unreadable.
 SHORTEST_SECRET = 8
+# Names a key without being one: who reads of a denial must know which key to withdraw.
+NO_SECRET = "key_id"
 REDACTED = "[redacted]"
 
 
@@ -65,7 +69,8 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
     def _field(self, name: str, value: object) -> object:
-        return REDACTED if SECRET_FIELD.search(name.lower()) else self._plain(value)
+        is_secret = name != NO_SECRET and SECRET_FIELD.search(name.lower())
+        return REDACTED if is_secret else self._plain(value)
 
     def _plain(self, value: object) -> object:
         """Return a value as what JSON can hold, with no secret in it."""
@@ -82,7 +87,12 @@ class JsonLines(logging.Formatter):
     def _clean(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
-        return JWT.sub(REDACTED, SECRET_IN_TEXT.sub(rf"\1{REDACTED}", text))
+        return SECRET_IN_TEXT.sub(rf"\1{REDACTED}", without_credentials(text))
+
+
+def without_credentials(text: str) -> str:
+    """Return a text, JSON among others, without what has the form of a key of ours or of a JWT."""
+    return JWT.sub(REDACTED, ISSUED_KEY.sub(REDACTED, text))
 
 
 def configure_logs(level: str, process: str, secrets: Iterable[str] = ()) -> None:

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
+from streaming_runtime.core.api_keys import IssuedKey
+from streaming_runtime.core.errors import StreamingError
+from streaming_runtime.core.leasing import LeaseStore
 from streaming_runtime.core.limits import Verdict
 from streaming_runtime.core.model import Incarnation, Position, Receipt, Record, Stream
 from streaming_runtime.core.results import EncodedResult
 
 
+class Waiter(Protocol):
+    """Who is told once what became of a record; an asyncio.Future is one."""
+
+    def done(self) -> bool:
+        """Say whether it was told, or nobody waits any longer."""
+
+    def set_result(self, place: tuple[int, int], /) -> None:
+        """Take the partition and offset at which all in-sync replicas have the record."""
+
+    def set_exception(self, failure: StreamingError, /) -> None:
+        """Take why it is not stored, or that nobody can tell."""
+
+
 class RecordSink(Protocol):
     """Where records go in."""
+
+    def enter(self, record: Record, waiter: Waiter) -> None:
+        """Do as ``append`` does without waiting: ``waiter`` is told, perhaps before this returns.
+
+        Raises:  Overloaded; then nobody is told.
+        """
 
     async def append(self, record: Record) -> Receipt:
         """Return where the record is, once all in-sync replicas have it.
 
         Raises:  BrokerUnavailable or Overloaded when it is certainly not stored;
                  OutcomeUnknown when nobody can tell; always within the send deadline.
+        """
+
+    async def append_all(
+        self, stream: Stream, values: Sequence[bytes], sent_at: int, traceparent: str | None = None
+    ) -> list[Receipt | StreamingError]:
+        """Store records of one stream in their order; return what became of each.
+
+        Shape:   all have entered before this first waits, so that calls made one after the other
+                 store their records in the order of the calls.
         """
 
     async def partition_for(self, stream_id: str) -> int:
@@ -38,6 +69,9 @@ class StreamRegistry(Protocol):
                  and the first end record of all that was put count, whatever was put last.
         Raises:  BrokerUnavailable or OutcomeUnknown.
         """
+
+    def at_hand(self, stream_id: str) -> Stream | None:
+        """Return the entry if it is at hand; None tells nothing."""
 
     async def get(self, stream_id: str) -> Stream | None:
         """Return the entry, or None when nobody has ever stored it."""
@@ -87,6 +121,19 @@ class Feed(Protocol):
 
         Shape:  [] when the time is over, when ``position`` has reached the results offset
                 ``until``, when the reader has lagged, or from the moment it was interrupted.
+        """
+
+    def hand_over(self, push: Callable[[], bool]) -> None:
+        """Have ``push`` called when there are results, while somebody waits for them in ``take``.
+
+        Shape:  it takes all with ``take_now`` and returns True, or leaves them to who waits. Where
+                nobody can call it, it is never called.
+        """
+
+    def take_now(self) -> Sequence[EncodedResult]:
+        """Return what ``take`` would without waiting; () where there is more to do than that.
+
+        Shape:  that is so at the end of a stream, and once the reader lagged or was interrupted.
         """
 
     def interrupt(self) -> None:
@@ -199,12 +246,67 @@ class SharedLimits(Protocol):
         """
 
 
+class HeldLimits(Protocol):
+    """Limits that all processes count together, of which this one holds a part beforehand."""
+
+    def take_held(self, tenant: str) -> Verdict | None:
+        """Take one of what a tenant may do, without waiting; None when it has to be asked for.
+
+        Shape:   one that is let in so never overtakes one that waits in ``take``.
+        """
+
+    async def take(self, tenant: str) -> Verdict:
+        """Take one, asked for if it must be.
+
+        Raises:  StreamingError where they cannot be asked.
+        """
+
+
+class KnownKeys(Protocol):
+    """Issued keys, looked up for every request: nearly always without asking anybody."""
+
+    async def find(self, key_id: str) -> IssuedKey | None:
+        """Return what is kept of a key, as it was at most 30 s ago.
+
+        Raises:  StreamingError where nobody can tell.
+        """
+
+
+class IssuedKeyStore(Protocol):
+    """Where issued keys are kept; every process reads what any process wrote."""
+
+    async def put(self, key: IssuedKey) -> None:
+        """Store a key, new or changed.
+
+        Shape:   a revocation is never taken back and an expiry never put off, whatever is put last.
+        Raises:  BrokerUnavailable, OutcomeUnknown or Overloaded.
+        """
+
+    async def get(self, key_id: str) -> IssuedKey | None:
+        """Return what is kept of a key now.
+
+        Raises:  BrokerUnavailable or Overloaded.
+        """
+
+    async def all(self, tenant: str | None = None) -> list[IssuedKey]:
+        """Return all keys, or those of a tenant, the oldest first.
+
+        Raises:  BrokerUnavailable or Overloaded.
+        """
+
+
 class Kept(NamedTuple):
-    """What all processes together remember, wherever that is; limits only if they share them."""
+    """What all processes together remember, wherever that is; limits only if they share them.
+
+    Shape:   ``leases`` are those limits for a process that asks for many requests at once;
+             ``keys`` are the issued keys that lie there.
+    """
 
     streams: StreamStore
     claims: KeyClaims
     limits: SharedLimits | None = None
+    leases: LeaseStore | None = None
+    keys: KnownKeys | None = None
 
 
 class InputLog(Protocol):

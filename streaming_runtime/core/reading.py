@@ -105,6 +105,17 @@ class Reader:
         """Make ``take`` return at once, now and from now on: the connection is to be closed."""
         self._feed.interrupt()
 
+    def hand_over(self, push: Callable[[], bool]) -> None:
+        """Have results pushed where that can be done; see core.ports.Feed."""
+        if self._left is None and self._until is None:
+            self._feed.hand_over(push)
+
+    def take_now(self) -> list[Delivery]:
+        """Return the next results if they are all that there is to tell, else []."""
+        if self.ending is not None:
+            return []
+        return self._unbounded(self._feed.take_now())
+
     async def take(
         self, seconds: float, until: int | None = None, most: int | None = None
     ) -> list[Delivery]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from streaming_runtime.core.errors import OutcomeUnknown, StreamEnded
+from streaming_runtime.core.errors import OutcomeUnknown, StreamEnded, StreamingError
 from streaming_runtime.core.model import Receipt, Record, Stream
-from streaming_runtime.core.ports import RecordSink, StreamRegistry
+from streaming_runtime.core.ports import RecordSink, StreamRegistry, Waiter
 
 END_POLLS = 60
 END_POLL_SECONDS = 0.05
@@ -36,6 +36,14 @@ class Sending:
         if stream.ended_by(self._now_ms()) is not None:
             raise StreamEnded
 
+    def enter(self, stream: Stream, value: bytes, traceparent: str | None, waiter: Waiter) -> None:
+        """Begin to store one record; who is told of its place must still ``check_before_end``.
+
+        Raises:  StreamEnded or Overloaded; then nothing was begun.
+        """
+        self.refuse_ended(stream)
+        self._sink.enter(Record(stream, value, self._now_ms(), "record", traceparent), waiter)
+
     async def send(
         self,
         stream: Stream,
@@ -55,6 +63,34 @@ class Sending:
         )
         await self.check_before_end(stream, receipt)
         return receipt
+
+    async def send_all(
+        self, stream: Stream, values: Sequence[bytes], traceparent: str | None = None
+    ) -> list[Receipt | StreamingError]:
+        """Store records of a stream in their order; return a receipt or the failure of each.
+
+        Shape:   all have entered before this first waits, as with core.ports.RecordSink.append_all.
+        """
+        try:
+            self.refuse_ended(stream)
+            outcomes = await self._sink.append_all(stream, values, self._now_ms(), traceparent)
+        except StreamingError as failure:
+            return [failure] * len(values)
+        latest = await self._registry.get(stream.stream_id)
+        if latest is None or latest.ended_at is None:
+            return outcomes
+        return [await self._before_end(stream, outcome) for outcome in outcomes]
+
+    async def _before_end(
+        self, stream: Stream, outcome: Receipt | StreamingError
+    ) -> Receipt | StreamingError:
+        if isinstance(outcome, StreamingError):
+            return outcome
+        try:
+            await self.check_before_end(stream, outcome)
+        except StreamingError as failure:
+            return failure
+        return outcome
 
     async def check_before_end(self, stream: Stream, receipt: Receipt) -> None:
         """Refuse what was stored while the stream was being ended, if the end came before it.

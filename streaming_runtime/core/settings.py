@@ -8,8 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from streaming_runtime.core.api_keys import pepper_from
 from streaming_runtime.core.errors import ConfigurationInvalid
+from streaming_runtime.core.further_limits import NO_FURTHER, FurtherRates
+from streaming_runtime.core.jwt_settings import JwtSettings
 from streaming_runtime.core.kafka_security import NO_IDENTITY, WAYS, KafkaSecurity
+from streaming_runtime.core.key_file import seal_of
 from streaming_runtime.core.secret_arns import secret_arns
 
 DEFAULT_HOST = "127.0.0.1"
@@ -25,6 +29,8 @@ DEFAULT_READERS = 20_000
 DEFAULT_DRAIN_SECONDS = 20
 MAX_TOPIC_PREFIX = 200
 MAX_KEY_BYTES = 1_024
+SHORTEST_PEPPER = 16
+SHORTEST_SECRET = 16
 MAX_PORT = 65_535
 ADDRESS = re.compile(r"(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+", re.ASCII)
@@ -64,6 +70,10 @@ class KafkaSettings:
     def idempotency_topic(self) -> str:
         return f"{self.topic_prefix}idempotency"
 
+    @property
+    def limits_topic(self) -> str:
+        return f"{self.topic_prefix}limits"
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> KafkaSettings:
         broker = environ.get("KAFKA_BROKER", "")
@@ -87,29 +97,53 @@ class KafkaSettings:
 
 @dataclass(frozen=True, slots=True)
 class CredentialSettings:
-    """The configured keys, by tenant, and the secret that seals cursors."""
+    """The configured keys, by tenant, and the secret that seals cursors.
+
+    Shape:  ``keys_file`` names a file of issued keys, empty for none; ``peppers`` are what the
+            digests of issued keys are made under, none of them where no secret is configured;
+            ``follows_from_keys`` where whoever knows all ``keys`` knows the secret.
+    """
 
     keys: tuple[tuple[str, str], ...]
     signing_secret: bytes
+    keys_file: str = ""
+    peppers: tuple[bytes, ...] = ()
+    follows_from_keys: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> CredentialSettings:
-        keys: list[tuple[str, str]] = []
-        if api_key := environ.get("API_KEY", ""):
-            keys.append(("default", _sendable(api_key, "API_KEY")))
-        for pair in filter(None, (p.strip() for p in environ.get("API_KEYS", "").split(","))):
-            tenant, colon, key = pair.partition(":")
-            if not (tenant and colon and key):
-                raise ConfigurationInvalid("API_KEYS must be TENANT:KEY,TENANT:KEY")
-            keys.append((tenant, _sendable(key, "API_KEYS")))
-        if not keys:
-            raise ConfigurationInvalid(
-                "API_KEY is not set: give the key that clients must send as x-api-key"
-            )
-        if len({key for _, key in keys}) != len(keys):
-            raise ConfigurationInvalid("API_KEY and API_KEYS name one key twice")
+        keys = _configured_keys(environ)
+        keys_file = environ.get("API_KEYS_FILE", "")
         secret = environ.get("SIGNING_SECRET", "").encode()
-        return cls(tuple(keys), secret or _derived_secret(keys))
+        if secret and len(secret) < SHORTEST_SECRET:
+            raise ConfigurationInvalid(
+                f"SIGNING_SECRET has fewer than {SHORTEST_SECRET} characters: take a random one, as"
+                " `openssl rand -hex 32` makes it"
+            )
+        run_seal = environ.get("RUN_SEAL", "")
+        # Read also where a secret is set: what is wrong with the file is said at the start.
+        seal = seal_of(keys_file) if keys_file else b""
+        if not (keys or secret or seal):
+            raise ConfigurationInvalid(_no_key(environ))
+        return cls(
+            tuple(keys),
+            secret or (_derived_secret(keys, run_seal) if keys else seal),
+            keys_file,
+            key_peppers(environ),
+            follows_from_keys=bool(keys and not secret and not run_seal),
+        )
+
+
+def key_peppers(environ: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Return what digests of issued keys are made under: the first is for new keys."""
+    given = [p.strip().encode() for p in environ.get("KEY_PEPPER", "").split(",") if p.strip()]
+    if any(len(pepper) < SHORTEST_PEPPER for pepper in given):
+        raise ConfigurationInvalid(
+            f"KEY_PEPPER holds a text of fewer than {SHORTEST_PEPPER} characters: take a random"
+            " one, as `openssl rand -hex 32` makes it"
+        )
+    secret = environ.get("SIGNING_SECRET", "").encode()
+    return tuple(given) or ((pepper_from(secret),) if secret else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +153,7 @@ class LimitSettings:
     per_second: int
     burst: int
     readers: int
+    further: FurtherRates = NO_FURTHER
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> LimitSettings:
@@ -129,7 +164,14 @@ class LimitSettings:
                 "RATE_LIMIT_BURST (0) would refuse everything while RATE_LIMIT_PER_SECOND is set"
             )
         readers = number(environ, "RATE_LIMIT_READERS", DEFAULT_READERS, 0, 10**9)
-        return cls(rate, burst, readers)
+        further = FurtherRates(
+            records=number(environ, "RATE_LIMIT_RECORDS_PER_SECOND", 0, 0, 10**9),
+            bytes=number(environ, "RATE_LIMIT_BYTES_PER_SECOND", 0, 0, 10**9),
+            starts=number(environ, "RATE_LIMIT_STARTS_PER_SECOND", 0, 0, 10**9),
+            stream=number(environ, "RATE_LIMIT_STREAM_PER_SECOND", 0, 0, 10**9),
+            reconnects=number(environ, "RATE_LIMIT_RECONNECTS_PER_SECOND", 0, 0, 10**9),
+        )
+        return cls(rate, burst, readers, further)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +246,7 @@ class Settings:
     registry: str
     table: str
     log_level: str
+    jwt: JwtSettings | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -213,7 +256,7 @@ class Settings:
         """
         for name in secret_arns(environ):
             raise ConfigurationInvalid(f"{name} is set, but nothing here reads secrets of AWS")
-        registry, table = _registry(environ)
+        registry, table = registry_of(environ)
         return cls(
             kafka=KafkaSettings.from_env(environ),
             credentials=CredentialSettings.from_env(environ),
@@ -223,10 +266,11 @@ class Settings:
             registry=registry,
             table=table,
             log_level=log_level(environ),
+            jwt=JwtSettings.from_env(environ),
         )
 
 
-def _registry(environ: Mapping[str, str]) -> tuple[str, str]:
+def registry_of(environ: Mapping[str, str]) -> tuple[str, str]:
     """Return where streams are registered, and in which table if it is one."""
     registry = one_of(environ, "STREAM_REGISTRY", REGISTRIES, "kafka")
     table = environ.get("DYNAMODB_TABLE", "")
@@ -273,6 +317,34 @@ def one_of(environ: Mapping[str, str], name: str, choices: tuple[str, ...], defa
     return text
 
 
+def _configured_keys(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    keys: list[tuple[str, str]] = []
+    if api_key := environ.get("API_KEY", ""):
+        keys.append(("default", _sendable(api_key, "API_KEY")))
+    for pair in filter(None, (p.strip() for p in environ.get("API_KEYS", "").split(","))):
+        tenant, colon, key = pair.partition(":")
+        if not (tenant and colon and key):
+            raise ConfigurationInvalid("API_KEYS must be TENANT:KEY,TENANT:KEY")
+        keys.append((tenant, _sendable(key, "API_KEYS")))
+    if len({key for _, key in keys}) != len(keys):
+        raise ConfigurationInvalid("API_KEY and API_KEYS name one key twice")
+    return keys
+
+
+def _no_key(environ: Mapping[str, str]) -> str:
+    """Say what is missing where nobody could be let in, or nothing could be sealed."""
+    if environ.get("JWT_ISSUER", ""):
+        return (
+            "SIGNING_SECRET is not set: with JWT_ISSUER alone nothing else seals cursors; set it to"
+            " a long random text, the same for every process (`openssl rand -hex 32`)"
+        )
+    return (
+        "API_KEY is not set: give the key that clients must send as x-api-key; or set"
+        " SIGNING_SECRET to a long random text and make keys with `python -m streaming_runtime.keys"
+        " add`, or API_KEYS_FILE to a file of such keys"
+    )
+
+
 def _sendable(key: str, name: str) -> str:
     """Return a key that a client can send in a header; any other could never be the right one."""
     is_sendable = key.isascii() and key.isprintable() and key == key.strip()
@@ -284,9 +356,9 @@ def _sendable(key: str, name: str) -> str:
     return key
 
 
-def _derived_secret(keys: list[tuple[str, str]]) -> bytes:
-    """Return a secret that replicas with the same keys agree on."""
-    digest = hashlib.sha256(b"millrace signing\0")
+def _derived_secret(keys: list[tuple[str, str]], run_seal: str) -> bytes:
+    """Return a secret that replicas with the same keys agree on, and those of one run alone."""
+    digest = hashlib.sha256(b"millrace signing\0" + run_seal.encode())
     for tenant, key in sorted(keys):
         digest.update(f"{len(tenant)}:{tenant}{len(key)}:{key}".encode())
     return digest.digest()

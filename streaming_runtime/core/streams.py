@@ -83,6 +83,12 @@ class Streams:
         await self._registry.put(stream)
         return stream
 
+    def at_hand(self, stream_id: str) -> Stream | None:
+        """Return a stream that needs no asking, whoever owns it; None tells nothing."""
+        stream = self._registry.at_hand(stream_id)
+        is_usable = stream is not None and stream.incarnation == self._log.incarnation.id
+        return stream if is_usable else None
+
     async def owned(self, tenant: str, stream_id: str) -> Stream:
         """Return a tenant's stream.
 

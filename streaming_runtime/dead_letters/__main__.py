@@ -8,11 +8,13 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from streaming_runtime.aws.environment import with_secrets
+from streaming_runtime.core.beside_run import environment, with_broker
 from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid, Overloaded
 from streaming_runtime.core.settings import KafkaSettings
+from streaming_runtime.core.terminal import complain, say
 from streaming_runtime.dead_letters.options import parse
 from streaming_runtime.dead_letters.replaying import replay
 from streaming_runtime.dead_letters.showing import as_json, page, table
@@ -28,51 +30,54 @@ def main() -> int:
     # What goes wrong is said once, by us.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        settings = KafkaSettings.from_env(with_secrets(os.environ))
-        return asyncio.run(_within(asked, settings))
+        environ = with_secrets(with_broker(environment(os.environ)))
+        settings = KafkaSettings.from_env(environ)
+        return asyncio.run(_within(asked, environ, settings))
     except ConfigurationInvalid as problem:
-        _complain(str(problem))
+        complain(str(problem))
         return ASKED_WRONGLY
     except Overloaded as problem:
-        _complain(str(problem))
+        complain(str(problem))
     except BrokerUnavailable:
-        _complain(f"Kafka at {settings.broker} (KAFKA_BROKER) cannot be reached: {HINT}")
+        complain(f"Kafka at {settings.broker} (KAFKA_BROKER) cannot be reached: {HINT}")
     except TimeoutError:
-        _complain(f"not done after {asked.within:.0f} s: give it longer with --within")
+        complain(f"not done after {asked.within:.0f} s: give it longer with --within")
     except KeyboardInterrupt:
-        _complain("stopped")
+        complain("stopped")
     except BrokenPipeError:
         # Whoever read the list has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return NOT_DONE
 
 
-async def _within(asked: argparse.Namespace, settings: KafkaSettings) -> int:
+async def _within(
+    asked: argparse.Namespace, environ: Mapping[str, str], settings: KafkaSettings
+) -> int:
     async with asyncio.timeout(asked.within), reading(settings) as letters:
         if asked.action == "list":
             return await _list(asked, letters)
         if asked.action == "show":
             return await _show(asked, letters)
-        return await replay(asked, settings, letters)
+        return await replay(asked, environ, settings, letters)
 
 
 async def _list(asked: argparse.Namespace, letters: DeadLetters) -> int:
     found = await letters.newest(asked.limit, _wanted(asked))
     if asked.json:
-        _say(*map(as_json, found))
+        say(*map(as_json, found))
     elif found:
-        _say(*table(found))
+        say(*table(found))
     else:
-        _complain("there are no such letters")
+        complain("there are no such letters")
     return DONE
 
 
 async def _show(asked: argparse.Namespace, letters: DeadLetters) -> int:
     letter = await letters.at(*asked.place)
     if letter is None:
-        _complain(f"there is no letter {asked.place[0]}-{asked.place[1]}: see the list")
+        complain(f"there is no letter {asked.place[0]}-{asked.place[1]}: see the list")
         return NOT_DONE
-    _say(*([as_json(letter)] if asked.json else page(letter, is_full=asked.full)))
+    say(*([as_json(letter)] if asked.json else page(letter, is_full=asked.full)))
     return DONE
 
 
@@ -88,15 +93,6 @@ def _wanted(asked: argparse.Namespace) -> Callable[[Letter], bool]:
         )
 
     return is_wanted
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":

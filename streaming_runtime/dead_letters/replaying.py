@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from streaming_runtime.core.errors import OutcomeUnknown
 from streaming_runtime.core.model import Stream, is_stream_id
 from streaming_runtime.core.settings import KafkaSettings
+from streaming_runtime.dead_letters.streams import known_streams
 from streaming_runtime.kafka.dead_letters import DeadLetters, Ends, Letter, Replays, replaying
 
 DONE, NOT_DONE, ASKED_WRONGLY = 0, 1, 2
@@ -18,14 +19,19 @@ SENT_AT_ONCE = 100
 MOST_COMPLAINTS = 20
 
 
-async def replay(asked: argparse.Namespace, settings: KafkaSettings, letters: DeadLetters) -> int:
+async def replay(
+    asked: argparse.Namespace,
+    environ: Mapping[str, str],
+    settings: KafkaSettings,
+    letters: DeadLetters,
+) -> int:
     """Replay what was asked for, the oldest first; 1 if a letter of it could not be.
 
     The letters are read twice, so that all are counted before the first is sent, and none held.
     """
     selection = _selection(asked, letters, await letters.ends())
     keys = [(letter.place, _stream_id(letter)) async for letter in selection()]
-    streams = await letters.streams({key for _, key in keys})
+    streams = await known_streams(environ, {key for _, key in keys}, letters)
     now_ms = time.time_ns() // 1_000_000
     refused = {place: why for place, key in keys if (why := _refusal(key, streams, now_ms))}
     missing = {f"{p}-{n}" for p, n in asked.places} - {place for place, _ in keys}

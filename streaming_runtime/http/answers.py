@@ -15,6 +15,8 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 EVENT_STREAM = "text/event-stream"
 HTML = "text/html; charset=utf-8"
+# What a refusal carries that does not pass the edge, which would add it.
+PAST_THE_EDGE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class Answer(ASGIResponse):
@@ -38,10 +40,15 @@ class Answer(ASGIResponse):
         """Return itself: what Litestar asks of the answer of an exception handler."""
         return self
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def head(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers as ASGI has them."""
         head = [(n.lower().encode(), v.encode("latin-1")) for n, v in self.own_headers.items()]
         if self.status_code != 204:
             head.append((b"content-length", str(len(self.body)).encode()))
+        return head
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = self.head()
         await send({"type": "http.response.start", "status": self.status_code, "headers": head})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 

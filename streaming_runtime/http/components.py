@@ -6,6 +6,7 @@ from typing import get_args, get_type_hints
 
 from streaming_runtime.core.errors import StreamingError, every_error
 from streaming_runtime.core.reading import Gap
+from streaming_runtime.core.tickets import DEFAULT_SECONDS, MAX_SECONDS, USES
 from streaming_runtime.http.bodies import MAX_BATCH_RECORDS
 from streaming_runtime.http.schemas import (
     ANYTHING,
@@ -35,6 +36,14 @@ def components() -> dict[str, Schema]:
             "items": ref("SendBody"),
         },
         "EndBody": {"type": "object", "additionalProperties": False},
+        "TicketBody": _ticket_body(),
+        "Ticket": _object(
+            {
+                "ticket": {"type": "string", "pattern": r"^[A-Za-z0-9._-]+$"},
+                "use": {"enum": list(USES)},
+                "expires_in": {**WHOLE, "description": "Seconds."},
+            }
+        ),
         "Started": _started(),
         "Stream": _stream(),
         "StreamPage": _object(
@@ -96,6 +105,24 @@ def _start_body() -> Schema:
     # The docstring is for us; what stands in the document is for clients.
     schema["description"] = "What the stream is started with; everything has a default."
     return schema
+
+
+def _ticket_body() -> Schema:
+    seconds = {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_SECONDS,
+        "default": DEFAULT_SECONDS,
+        "description": "Only for `eventsource`: one for a socket lasts 30 s.",
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "use": {"enum": list(USES), "default": "eventsource"},
+            "ttl_seconds": seconds,
+        },
+        "additionalProperties": False,
+    }
 
 
 def _started() -> Schema:

@@ -19,9 +19,14 @@ class Credentials(Protocol):
     """What tells a request's credential from a wrong one."""
 
     async def principal_of(
-        self, headers: Mapping[str, str], query: Mapping[str, str], stream_id: str | None
+        self,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        stream_id: str | None,
+        *,
+        is_socket: bool = False,
     ) -> Principal:
-        """Return who is calling; the stream that the request is about, if any, binds a ticket.
+        """Return who is calling; a ticket is bound to the stream, and to what it opens.
 
         Raises:  Unauthorized, with its challenge; Overloaded where nobody can tell now.
         """
@@ -39,7 +44,12 @@ class ConfiguredKeys:
         self._tenants = {self._digest(key.encode()): tenant for tenant, key in keys}
 
     async def principal_of(
-        self, headers: Mapping[str, str], query: Mapping[str, str], stream_id: str | None
+        self,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        stream_id: str | None,
+        *,
+        is_socket: bool = False,
     ) -> Principal:
         """Implements Credentials: return whose key a request carries."""
         key = key_of(headers)

@@ -13,6 +13,7 @@ from typing import Any
 from litestar.exceptions import LitestarException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from streaming_runtime.core.audit import DENIALS, Denial, deny
 from streaming_runtime.core.errors import (
     BrokerUnavailable,
     OutcomeUnknown,
@@ -172,6 +173,7 @@ class Edge:
     def _note_refusal(self, scope: Any, exchange: Exchange, code: str) -> None:
         self._observer.refused(code)
         route, method, status = _labels(scope, exchange)
+        stream_id = (scope.get("path_params") or {}).get("stream_id")
         log.log(
             logging.WARNING if status >= SERVER_ERROR else logging.INFO,
             "refused",
@@ -181,15 +183,23 @@ class Edge:
                 "method": method,
                 "status": status,
                 "reason": code,
-                "stream_id": (scope.get("path_params") or {}).get("stream_id"),
+                "stream_id": stream_id,
             },
         )
+        if code in DENIALS:
+            deny(Denial(code, exchange.request_id, route, client_of(scope), stream_id))
 
 
 def _labels(scope: Any, exchange: Exchange) -> tuple[str, str, int]:
     """Return route, method and status from closed sets, whatever a client has sent."""
     method = exchange.method if exchange.method in METHODS else OTHER
     return scope.get("path_template") or OTHER, method, exchange.status or CLIENT_GONE
+
+
+def client_of(scope: Any) -> str | None:
+    """Return the address that a connection came from, as the server saw it."""
+    client = scope.get("client")
+    return str(client[0]) if client else None
 
 
 def exchange_of(scope: Any) -> Exchange:

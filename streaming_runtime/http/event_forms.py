@@ -17,6 +17,8 @@ from streaming_runtime.http.answers import EVENT_STREAM, NDJSON
 # No cache may keep a stream, no proxy may compress or hold it back.
 STREAM_HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 
+EXPIRING = "credential-expiring"
+
 Problem = dict[str, Any] | bytes
 
 
@@ -48,6 +50,9 @@ class EventForm(Protocol):
     def reconnect(self, retry_ms: int, cursor_id: str) -> bytes:
         """Return that the connection is about to be closed and may be opened again."""
 
+    def expiring(self, seconds: int) -> bytes:
+        """Return that the reader's credential ends in so many seconds, and the connection then."""
+
     def error(self, problem: Problem, retry_ms: int | None = None) -> bytes:
         """Return a problem; the connection is closed behind it."""
 
@@ -75,6 +80,9 @@ class SseForm:
 
     def reconnect(self, retry_ms: int, cursor_id: str) -> bytes:
         return self._leave("reconnect", retry_ms, cursor_id)
+
+    def expiring(self, seconds: int) -> bytes:
+        return sse.event(_encode({"expires_in": seconds}), name=EXPIRING)
 
     def error(self, problem: Problem, retry_ms: int | None = None) -> bytes:
         return sse.event(_encode(problem), name="error", retry_ms=retry_ms)
@@ -109,6 +117,9 @@ class NdjsonForm:
 
     def reconnect(self, retry_ms: int, cursor_id: str) -> bytes:
         return _line("reconnect", retry_ms=retry_ms, cursor=cursor_id)
+
+    def expiring(self, seconds: int) -> bytes:
+        return _line(EXPIRING, expires_in=seconds)
 
     def error(self, problem: Problem, retry_ms: int | None = None) -> bytes:
         members = {} if retry_ms is None else {"retry_ms": retry_ms}

@@ -34,6 +34,11 @@ STREAM: dict[str, Any] = {
     "ttl_seconds": 3600,
     "ended_at": None,
 }
+TICKET: dict[str, Any] = {
+    "ticket": "WzEsImV2ZW50c291cmNlIiwi4oCmIl0.c2lnbmF0dXJl",
+    "use": "eventsource",
+    "expires_in": 900,
+}
 STARTED: dict[str, Any] = {
     "stream_id": STREAM_ID,
     "processor": "uppercase",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from litestar.types import Receive, Scope, Send
@@ -12,9 +12,11 @@ from litestar.types import Receive, Scope, Send
 from streaming_runtime.core.cursor import Cursor
 from streaming_runtime.core.errors import BrokerUnavailable, StreamingError
 from streaming_runtime.core.model import Stream
+from streaming_runtime.core.principals import Principal
 from streaming_runtime.core.reading import Gap, Readings
 from streaming_runtime.http import problems
 from streaming_runtime.http.answers import StreamedAnswer, chunk
+from streaming_runtime.http.credential_expiry import CredentialExpiry
 from streaming_runtime.http.edge import Exchange, exchange_of
 from streaming_runtime.http.event_forms import FORMS, STREAM_HEADERS, EventForm, jittered_ms
 from streaming_runtime.http.result_pages import FUNCTION_BYTES, UNREADABLE, read_page
@@ -33,8 +35,9 @@ FAILED_RETRY_MS = (1_000, 3_000)
 class FiniteStreams:
     """Implements http.services.EventStreams by answers that end as soon as they hold a result."""
 
-    def __init__(self, readings: Readings) -> None:
+    def __init__(self, readings: Readings, now_ms: Callable[[], int]) -> None:
         self._readings = readings
+        self._now_ms = now_ms
 
     def answer(
         self,
@@ -42,10 +45,11 @@ class FiniteStreams:
         stream: Stream,
         cursor: Cursor,
         gap: Gap | None,
-        tenant: str,
+        principal: Principal,
         headers: Mapping[str, str],
     ) -> FiniteAnswer:
-        return FiniteAnswer(self._readings, FORMS[form], stream, cursor, gap, headers)
+        expiry = CredentialExpiry(principal.expires_at, self._now_ms)
+        return FiniteAnswer(self._readings, FORMS[form], stream, cursor, gap, expiry, headers)
 
 
 class FiniteAnswer(StreamedAnswer):
@@ -58,6 +62,7 @@ class FiniteAnswer(StreamedAnswer):
         stream: Stream,
         cursor: Cursor,
         gap: Gap | None,
+        expiry: CredentialExpiry,
         headers: Mapping[str, str],
     ) -> None:
         super().__init__(self._write, form.media_type, {**headers, **STREAM_HEADERS})
@@ -66,6 +71,7 @@ class FiniteAnswer(StreamedAnswer):
         self._stream = stream
         self._cursor = cursor
         self._gap = gap
+        self._expiry = expiry
         self._exchange = Exchange("GET")
         self._scope: Any = {}
 
@@ -79,6 +85,8 @@ class FiniteAnswer(StreamedAnswer):
             opening = form.opening(start, jittered_ms(*RETRY_MS))
         else:
             opening = form.opening(None, jittered_ms(*RETRY_MS)) + form.gap(self._gap)
+        if (seconds := self._expiry.due()) is not None:
+            opening += form.expiring(seconds)
         await chunk(send, opening)
         try:
             async with asyncio.timeout(max(self._least(), self._left(TOTAL_SECONDS))):
@@ -96,11 +104,16 @@ class FiniteAnswer(StreamedAnswer):
             self._cursor,
             limit=MOST_RESULTS,
             # After a gap a reader is told at once: waiting would hold the news back.
-            wait_seconds=0 if self._gap is not None else self._left(WAIT_SECONDS),
+            wait_seconds=0 if self._gap is not None else self._wait(),
             most_bytes=FUNCTION_BYTES,
         )
         events = [self._form.result(delivery) for delivery in page.deliveries]
         return b"".join([*events, self._form.position(page.cursor)])
+
+    def _wait(self) -> float:
+        """How long a first result is waited for: not beyond the end of the credential."""
+        most, left = self._left(WAIT_SECONDS), self._expiry.seconds_left()
+        return most if left is None else min(most, left)
 
     def _left(self, seconds: float) -> float:
         """What is left of a time that began with the head, and of the invocation's."""

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from streaming_runtime.core.errors import Forbidden, RateLimited, StreamingError
+from streaming_runtime.core.further_limits import NO_FURTHER, Counted, FurtherLimits, Take
 from streaming_runtime.core.limits import TenantLimits, Verdict
-from streaming_runtime.core.ports import SharedLimits
-from streaming_runtime.core.principals import Principal, Scope
+from streaming_runtime.core.ports import HeldLimits, SharedLimits
+from streaming_runtime.core.principals import CALLER, Principal, Scope
 from streaming_runtime.http.credentials import Credentials
 
 # Nobody knows when one of a tenant's readers leaves.
 READER_RETRY_SECONDS = 5
 NOTHING_ASKED: Mapping[str, str] = MappingProxyType({})
+# Source: RFC 6750, section 3.
+SCOPE_CHALLENGE = 'Bearer realm="millrace", error="insufficient_scope", scope="stream:{}"'
+# Of what there were too many, by the name of the limit.
+WHAT: Mapping[str, str] = MappingProxyType(
+    {
+        "requests": "requests",
+        "key": "requests with this key",
+        "stream": "requests for this stream",
+        "starts": "starts",
+        "records": "records",
+        "bytes": "bytes",
+        "reconnects": "new readers",
+    }
+)
 
 
 class Admission(NamedTuple):
@@ -31,9 +47,17 @@ class Admission(NamedTuple):
 class Gate:
     """Knows the keys and the limits of tenants."""
 
-    def __init__(self, credentials: Credentials, limits: TenantLimits) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        limits: TenantLimits,
+        further: FurtherLimits | None = None,
+    ) -> None:
         self.credentials = credentials
         self.limits = limits
+        self.further = further or FurtherLimits(NO_FURTHER, time.monotonic)
+        self._counts_streams = self.further.has("stream", "starts")
+        self._counts_data = self.further.has("records", "bytes")
 
     async def enter(
         self,
@@ -41,15 +65,67 @@ class Gate:
         scope: Scope,
         stream_id: str | None = None,
         query: Mapping[str, str] = NOTHING_ASKED,
+        *,
+        is_socket: bool = False,
     ) -> Admission:
         """Let a request in that needs ``scope``, on a stream if it is about one.
 
         Raises:  Unauthorized; Forbidden without the scope; RateLimited with Retry-After and the
                  RateLimit fields; Overloaded where nobody can tell who it is.
         """
-        principal = await self.credentials.principal_of(headers, query, stream_id)
+        principal = await self.credentials.principal_of(
+            headers, query, stream_id, is_socket=is_socket
+        )
+        CALLER.set(principal)
         require(principal, scope, stream_id)
-        return Admission(principal, await self._counted(principal.tenant))
+        return Admission(principal, await self.counted(principal, scope, stream_id))
+
+    async def counted(
+        self, principal: Principal, scope: Scope, stream_id: str | None = None
+    ) -> dict[str, str]:
+        """Count one request, for its tenant, its key and its stream; return what is left of each.
+
+        Raises:  RateLimited, with what the limit says that is used up.
+        """
+        fields = await self._counted(principal.tenant)
+        if principal.per_second and (told := self.further.take_of_key(principal)) is not None:
+            fields = _with(fields, [told])
+        if self._counts_streams:
+            fields = _with(fields, self._count_stream(principal.tenant, scope, stream_id))
+        return fields
+
+    def counted_at_once(self, principal: Principal) -> dict[str, str] | None:
+        """Count a request to a stream that is let in without waiting; None: it is not counted.
+
+        Shape:   also None where more is limited than requests of a tenant.
+        """
+        if principal.per_second or self._counts_streams or self._counts_data:
+            return None
+        return self._counted_at_once(principal.tenant)
+
+    def _counted_at_once(self, tenant: str) -> dict[str, str] | None:
+        verdict = self.limits.take(tenant)
+        if verdict is None:
+            return {}
+        return self._told(verdict) if verdict.is_admitted else None
+
+    def count_data(
+        self, tenant: str, records: int, size: int, fields: dict[str, str] | None = None
+    ) -> dict[str, str]:
+        """Count records and their bytes, before anything of them is stored.
+
+        Raises:  RateLimited, and none of them counts.
+        """
+        known = {} if fields is None else fields
+        if not self._counts_data:
+            return known
+        wanted = (Take("records", tenant, records), Take("bytes", tenant, size))
+        return _with(known, self.further.take(wanted))
+
+    def _count_stream(self, tenant: str, scope: Scope, stream_id: str | None) -> list[Counted]:
+        if stream_id is not None:
+            return self.further.take([Take("stream", f"{tenant}/{stream_id}")])
+        return self.further.take([Take("starts", tenant)]) if scope == "start" else []
 
     async def _counted(self, tenant: str) -> dict[str, str]:
         return self.count(tenant)
@@ -70,16 +146,14 @@ class Gate:
         }
         if verdict.is_admitted:
             return fields
-        seconds = verdict.retry_after_seconds
-        error = RateLimited(f"Too many requests for this client: try again in {seconds} s")
-        error.headers.update(fields, **{"Retry-After": str(seconds)})
-        raise error
+        raise _refusal("requests", fields, verdict.retry_after_seconds)
 
     def open_reader(self, tenant: str) -> None:
         """Count a reader that stays; pairs with ``close_reader``.
 
-        Raises:  RateLimited when the tenant has its fill.
+        Raises:  RateLimited when the tenant has its fill, or too many came at once.
         """
+        _with({}, self.further.take([Take("reconnects", tenant)]))
         if not self.limits.open_reader(tenant):
             error = RateLimited("This client has as many open readers as it may have")
             error.headers.update(
@@ -99,10 +173,17 @@ class SharedGate(Gate):
     """Counts requests together with all other processes, and by itself while it cannot."""
 
     def __init__(
-        self, credentials: Credentials, limits: TenantLimits, shared: SharedLimits
+        self,
+        credentials: Credentials,
+        limits: TenantLimits,
+        shared: SharedLimits,
+        further: FurtherLimits | None = None,
     ) -> None:
-        super().__init__(credentials, limits)
+        super().__init__(credentials, limits, further)
         self._shared = shared
+
+    def _counted_at_once(self, tenant: str) -> dict[str, str] | None:
+        return None
 
     async def _counted(self, tenant: str) -> dict[str, str]:
         try:
@@ -114,10 +195,59 @@ class SharedGate(Gate):
         return self._told(verdict)
 
 
+class HeldGate(Gate):
+    """Counts requests together with all other processes, from what is held of that beforehand."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        limits: TenantLimits,
+        held: HeldLimits,
+        further: FurtherLimits | None = None,
+    ) -> None:
+        super().__init__(credentials, limits, further)
+        self._held = held
+
+    def _counted_at_once(self, tenant: str) -> dict[str, str] | None:
+        verdict = self._held.take_held(tenant)
+        return self._told(verdict) if verdict is not None and verdict.is_admitted else None
+
+    async def _counted(self, tenant: str) -> dict[str, str]:
+        verdict = self._held.take_held(tenant)
+        if verdict is None:
+            try:
+                verdict = await self._held.take(tenant)
+            except StreamingError:
+                return self.count(tenant)
+        return self._told(verdict)
+
+
+def _with(fields: dict[str, str], told: Sequence[Counted]) -> dict[str, str]:
+    """Return the limit fields of an answer with what further limits say.
+
+    Raises:  RateLimited, with the fields of the limit that refuses.
+    """
+    for counted in told:
+        own = {"RateLimit-Policy": counted.policy, "RateLimit": counted.state}
+        if not counted.verdict.is_admitted:
+            raise _refusal(counted.name, own, counted.verdict.retry_after_seconds)
+        fields = fields | {n: f"{fields[n]}, {v}" if n in fields else v for n, v in own.items()}
+    return fields
+
+
+def _refusal(name: str, fields: Mapping[str, str], seconds: int) -> RateLimited:
+    error = RateLimited(f"Too many {WHAT[name]} for this client: try again in {seconds} s")
+    error.headers.update(fields, **{"Retry-After": str(seconds)})
+    return error
+
+
 def require(principal: Principal, scope: Scope, stream_id: str | None = None) -> None:
     """Refuse what a credential was not made for.
 
     Raises:  Forbidden; it is said before the stream is looked up, so it tells nothing of it.
     """
     if not principal.may(scope, stream_id):
-        raise Forbidden(f"This credential may not {scope} here: it lacks the scope or the stream")
+        error = Forbidden(f"This credential may not {scope} here: it lacks the scope or the stream")
+        if principal.is_bearer:
+            error.headers["WWW-Authenticate"] = SCOPE_CHALLENGE.format(scope)
+        raise error

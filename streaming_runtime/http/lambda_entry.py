@@ -5,6 +5,7 @@ The only module that imports Mangum.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
@@ -15,9 +16,10 @@ from litestar.types import ASGIApp
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
+from streaming_runtime.core import audit
 from streaming_runtime.core.errors import ConfigurationInvalid, InvalidBody, StreamingError
-from streaming_runtime.http import problems
-from streaming_runtime.http.answers import NDJSON
+from streaming_runtime.core.logs import without_credentials
+from streaming_runtime.http.answers import NDJSON, PAST_THE_EDGE, of_error
 from streaming_runtime.http.edge import new_request_id
 from streaming_runtime.http.lambda_events import (
     Event,
@@ -129,9 +131,10 @@ def lambda_entry(
     def handler(event: Event, context: Any) -> dict[str, Any]:
         if not state:
             # At the first call, not at import: a logger takes its place among the process's own.
-            logger = Logger(service=LOGGER, level=log_level())
+            logger = Logger(service=LOGGER, level=log_level(), json_serializer=_line)
             for name in TALKATIVE:
                 logging.getLogger(name).setLevel(logging.WARNING)
+            _audit_among(logger)
 
             def answer(event: Event, context: Any) -> dict[str, Any]:
                 return _answered(bridge, logger, figures, event, context)
@@ -142,6 +145,15 @@ def lambda_entry(
         return state["whole"](event, context)
 
     return handler
+
+
+def _audit_among(logger: Logger) -> None:
+    """Write the audit log where all else is written: a function has no file of its own."""
+    entries = logging.getLogger(audit.LOGGER)
+    entries.handlers[:] = logger.handlers
+    entries.propagate = False
+    entries.setLevel(logging.INFO)
+    audit.bound_entries(entries)
 
 
 def _answered(
@@ -166,18 +178,19 @@ def _answered(
 
 
 def _no_request(event: Any) -> dict[str, Any]:
-    error = InvalidBody(NO_REQUEST)
-    headers = {
-        "content-type": MEDIA_TYPE,
-        "cache-control": "no-store",
-        "x-content-type-options": "nosniff",
-    }
-    document = problems.encode(error, new_request_id()).decode()
-    return {**_whole(problems.status_of(error), headers, document), **refused_records(event)}
+    answer = of_error(InvalidBody(NO_REQUEST), new_request_id(), PAST_THE_EDGE)
+    headers = {name.lower(): value for name, value in answer.own_headers.items()}
+    whole = _whole(answer.status_code, headers, answer.body.decode())
+    return {**whole, **refused_records(event)}
 
 
 def _whole(status: int, headers: dict[str, str], body: str) -> dict[str, Any]:
     return {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
+
+
+def _line(entry: dict[str, Any]) -> str:
+    """Write an entry as Powertools does, with no credential in it, whoever put it there."""
+    return without_credentials(json.dumps(entry, default=str, separators=(",", ":")))
 
 
 def _seconds(context: Any) -> float:

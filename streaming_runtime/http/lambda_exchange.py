@@ -8,7 +8,7 @@ from typing import Any
 from litestar.types import ASGIApp
 
 from streaming_runtime.core.errors import BrokerUnavailable, InvalidBody, OutcomeUnknown
-from streaming_runtime.http import problems
+from streaming_runtime.http.answers import PAST_THE_EDGE, of_error
 from streaming_runtime.http.edge import new_request_id
 from streaming_runtime.http.time_left import limit
 
@@ -71,17 +71,8 @@ class _Talk:
 def _unfinished(method: str) -> dict[str, Any]:
     """Return the answer for an application that did not end when it was told to."""
     error = OutcomeUnknown() if method == "POST" else BrokerUnavailable()
-    fields = {
-        "content-type": problems.MEDIA_TYPE,
-        "cache-control": "no-store",
-        "x-content-type-options": "nosniff",
-        **problems.headers(error),
-    }
-    return {
-        "status": problems.status_of(error),
-        "headers": [(name.lower().encode(), value.encode()) for name, value in fields.items()],
-        "body": problems.encode(error, new_request_id()),
-    }
+    answer = of_error(error, new_request_id(), PAST_THE_EDGE)
+    return {"status": answer.status_code, "headers": answer.head(), "body": answer.body}
 
 
 def _look_at(task: asyncio.Future[None]) -> None:

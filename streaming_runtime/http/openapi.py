@@ -43,7 +43,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer", "minimum": 1},
     },
     "WWW-Authenticate": {
-        "description": "The credentials that are taken.",
+        "description": "The credentials that are taken; for a bearer token, what it lacks.",
         "schema": {"type": "string"},
     },
     "Preference-Applied": {
@@ -55,7 +55,27 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "const": "true"},
     },
 }
-HEADERS_OF = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "A token of the issuer that this deployment takes (RFC 6750); its `scope` or"
+    " `scp` holds the scope of the route, as `stream:send` or `send`. A browser that can send no"
+    " header asks for a ticket with it.",
+}
+TICKET = {
+    "type": "apiKey",
+    "in": "query",
+    "name": "ticket",
+    "description": "For browsers, which can send no header: what `POST /stream/{stream_id}/ticket`"
+    " has answered. A credential in the head counts before it.",
+}
+HEADERS_OF = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
 HEADERS_OF_CODE = {"idempotency-in-progress": ("Retry-After",)}
 LIMIT_HEADERS = ("RateLimit", "RateLimit-Policy")
 
@@ -88,7 +108,8 @@ def document(routers: Sequence[ControllerRouterHandler]) -> dict[str, Any]:
             "headers": HEADERS,
             "securitySchemes": {
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "bearer": BEARER,
+                "ticket": TICKET,
             },
         },
     }
@@ -124,7 +145,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "description": operation.description,
         "parameters": [_parameter(parameter) for parameter in operation.parameters],
         "responses": {str(status): answers[status] for status in sorted(answers)},
-        "security": [{"apiKey": []}, {"bearer": []}] if operation.is_guarded else [],
+        "security": _security(operation),
     }
     if operation.body:
         described["requestBody"] = {
@@ -132,6 +153,18 @@ def _operation(operation: Operation) -> dict[str, Any]:
             "content": _contents(operation.body),
         }
     return described
+
+
+def _security(operation: Operation) -> list[dict[str, list[str]]]:
+    """Return what opens a route: any one of these.
+
+    Source:  OpenAPI 3.1, Security Requirement Object: a scheme that is not OAuth 2 may list roles.
+    """
+    if not operation.is_guarded:
+        return []
+    scopes = [f"stream:{operation.scope}"] if operation.scope else []
+    found = [{"apiKey": scopes}, {"bearer": scopes}]
+    return [*found, {"ticket": scopes}] if operation.takes_ticket else found
 
 
 def _reply(reply: Reply, operation: Operation) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from streaming_runtime.core import errors
 from streaming_runtime.core.errors import StreamingError
+from streaming_runtime.core.principals import Scope
 
 Schema = Mapping[str, Any]
 
@@ -61,6 +62,7 @@ class Operation:
     """One method of one path.
 
     Shape:  ``refusals`` are those of this route; what every route can meet is added to them.
+            ``scope`` is what a credential needs, on a route that needs one.
     """
 
     operation_id: str
@@ -73,6 +75,8 @@ class Operation:
     body: Sequence[Content] = ()
     is_body_required: bool = False
     is_guarded: bool = True
+    scope: Scope | None = None
+    takes_ticket: bool = False
 
     def all_refusals(self) -> list[type[StreamingError]]:
         """Return every error this route can answer with, each once."""

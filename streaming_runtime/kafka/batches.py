@@ -27,7 +27,7 @@ from streaming_runtime.kafka.pace import Pace
 # What a batch has before its first record, rounded up.
 BATCH_OVERHEAD = 128
 HASHED_KEYS = 16_384
-REQUESTS_APART_SECONDS = 0.003
+REQUESTS_APART_SECONDS = 0.0005
 
 
 class BatchingProducer:

@@ -105,7 +105,7 @@ class DirectResults:
             self._turn.release()
 
     async def _opened(self) -> ResultsConsumer:
-        standstills = self._freshness.standstills
+        standstills = self._freshness.count()
         if standstills != self._connected_at:
             await self.close()
         if self._consumer is None:
@@ -145,6 +145,12 @@ class DirectFeed:
         self._encoder = encoder
         self._fetch = fetch
         self.is_interrupted = False
+
+    def hand_over(self, push: Callable[[], bool]) -> None:
+        """Implements Feed: results are only ever taken."""
+
+    def take_now(self) -> Sequence[EncodedResult]:
+        return ()
 
     def interrupt(self) -> None:
         self.is_interrupted = True

@@ -17,7 +17,7 @@ class Freshness:
 
     A function is frozen between two calls, a machine suspended, a process stopped. Brokers and load
     balancers forget its connections meanwhile, and the first to notice would be a client, after a
-    deadline. Who keeps a connection notes ``standstills`` when it opens it, and trusts it only
+    deadline. Who keeps a connection notes ``count()`` when it opens it, and trusts it only
     while that is the same.
 
     Two clocks are looked at: in a suspended machine the steady one may stand still with the rest.
@@ -32,9 +32,8 @@ class Freshness:
         self._standstills = 0
         self._seen = steady(), wall()
 
-    @property
-    def standstills(self) -> int:
-        """How many there were, the one that has ended just now included."""
+    def count(self) -> int:
+        """Look at the clocks, and return how many there were, one that has just ended included."""
         now = self._steady(), self._wall()
         if max(now[0] - self._seen[0], now[1] - self._seen[1]) >= STALE_SECONDS:
             self._standstills += 1
@@ -44,5 +43,5 @@ class Freshness:
     async def watch(self) -> None:
         """Look again and again: a process that has nothing to do does not stand still."""
         while True:
-            _ = self.standstills
+            self.count()
             await asyncio.sleep(LOOK_SECONDS)

@@ -85,7 +85,7 @@ class Offsets:
                     _answer(waiter, bounds.get(partition))
 
     async def _ask_twice(self, partitions: list[TopicPartition]) -> dict[TopicPartition, Bounds]:
-        standstills = self._freshness.standstills
+        standstills = self._freshness.count()
         if self._consumer is not None and standstills != self._connected_at:
             self._drop()
         if self._consumer is not None:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streaming_runtime.core.errors import BrokerUnavailable, StreamingError
+from streaming_runtime.core.errors import BrokerUnavailable, Overloaded, StreamingError
+from streaming_runtime.core.ports import Waiter
 from streaming_runtime.kafka.backlog import Backlog
 from streaming_runtime.kafka.batch import Headers, Pending
 from streaming_runtime.kafka.batches import BatchingProducer
@@ -101,12 +102,49 @@ class SupervisedProducer:
 
         Raises:  BrokerUnavailable, Overloaded, RecordTooLarge (not stored), OutcomeUnknown.
         """
-        size = _size(key, value, headers)
-        self._load.take(size)
         waiter: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
-        record = Pending(topic, key, value, headers, size, waiter)
-        self._pass_on(record)
+        self.enter(topic, key, value, headers, waiter)
         return Stored(*await waiter)
+
+    def enter(
+        self, topic: str, key: bytes, value: bytes | None, headers: Headers, waiter: Waiter
+    ) -> None:
+        """Count a record and pass it on; ``waiter`` gets its place, or what became of it.
+
+        Raises:  Overloaded; then nothing was counted, and nobody is told.
+        """
+        self._enter(Pending(topic, key, value, headers, _size(key, value, headers), waiter))
+
+    async def send_all(
+        self, topic: str, key: bytes, values: Sequence[bytes], headers: Headers
+    ) -> list[tuple[int, int] | StreamingError]:
+        """Append records of one key in their order; return each one's place, or what became of it.
+
+        Shape:   all have entered before this first waits.
+        """
+        size, loop = _size(key, b"", headers), asyncio.get_running_loop()
+        waiters: list[asyncio.Future[tuple[int, int]]] = []
+        outcomes: list[tuple[int, int] | StreamingError] = []
+        try:
+            for value in values:
+                waiter: asyncio.Future[tuple[int, int]] = loop.create_future()
+                self._enter(Pending(topic, key, value, headers, size + len(value), waiter))
+                waiters.append(waiter)
+        except Overloaded as overload:
+            # Nobody who comes behind may enter before: the order would not be that of the lines.
+            refused = [overload] * (len(values) - len(waiters))
+        else:
+            refused = []
+        try:
+            for waiter in waiters:
+                try:
+                    outcomes.append(await waiter)
+                except StreamingError as failure:
+                    outcomes.append(failure)
+        finally:
+            for waiter in waiters[len(outcomes) :]:
+                waiter.cancel()
+        return outcomes + refused
 
     async def partition_for(self, topic: str, key: bytes) -> int:
         """Return the partition of a key, by Kafka's default partitioner.
@@ -121,6 +159,14 @@ class SupervisedProducer:
             raise BrokerUnavailable from None
         return self._current.place_of(topic, key)[1]
 
+    def _enter(self, record: Pending) -> None:
+        """Count a record and pass it on.
+
+        Raises:  Overloaded, and nothing was counted.
+        """
+        self._load.take(record.size)
+        self._pass_on(record)
+
     def _pass_on(self, record: Pending) -> None:
         """Give a record to the producer, or have it wait for the next one."""
         try:
@@ -134,7 +180,7 @@ class SupervisedProducer:
 
     def _is_stale(self) -> bool:
         """Return whether this process stood still since the producer was connected."""
-        if self._connected_at == self.freshness.standstills:
+        if self._connected_at == self.freshness.count():
             return False
         self._on_doubt("this process stood still, and its connections may be gone")
         return True
@@ -143,7 +189,7 @@ class SupervisedProducer:
         """Return a producer, and how many standstills there were when it was begun."""
         delay = FIRST_RETRY_SECONDS
         while True:
-            standstills = self.freshness.standstills
+            standstills = self.freshness.count()
             internals = ProducerInternals(self._make())
             try:
                 async with asyncio.timeout(START_SECONDS):

@@ -25,6 +25,7 @@ from streaming_runtime.core.entries import (
     to_json,
 )
 from streaming_runtime.core.errors import BrokerUnavailable, OutcomeUnknown
+from streaming_runtime.core.key_entries import KEY_PREFIX, KeysInMemory
 from streaming_runtime.core.model import Incarnation, Stream, new_incarnation
 from streaming_runtime.kafka.clients import CALL_SECONDS
 from streaming_runtime.kafka.follower import Follower
@@ -53,6 +54,8 @@ class KafkaRegistry:
         self._streams: dict[str, Stream] = {}
         self._by_tenant: dict[str, list[str]] = {}
         self._overdue = Overdue()
+        # They stand in the same log, so that nothing else has to be followed for them.
+        self.issued = KeysInMemory()
         self._incarnation: Incarnation | None = None
         self._reincarnated = asyncio.Event()
 
@@ -64,11 +67,14 @@ class KafkaRegistry:
     async def put(self, stream: Stream) -> None:
         if (known := self._streams.get(stream.stream_id)) is not None:
             stream = merged(known, stream)
-        await self._write(stream.stream_id.encode(), to_json(stream))
+        await self.write(stream.stream_id.encode(), to_json(stream))
         latest = self._streams.get(stream.stream_id, stream)
         if (latest.ended_at, latest.end_source) != (stream.ended_at, stream.end_source):
             # Somebody wrote the end before us, and compaction will keep only the last entry.
-            await self._write(stream.stream_id.encode(), to_json(latest))
+            await self.write(stream.stream_id.encode(), to_json(latest))
+
+    def at_hand(self, stream_id: str) -> Stream | None:
+        return self._streams.get(stream_id)
 
     async def get(self, stream_id: str) -> Stream | None:
         if (stream := self._streams.get(stream_id)) is not None:
@@ -93,7 +99,7 @@ class KafkaRegistry:
         Raises:  BrokerUnavailable; OutcomeUnknown.
         """
         ours = Incarnation(new_incarnation(), partitions)
-        await self._write(*announcement(ours, replaced.id if replaced else None))
+        await self.write(*announcement(ours, replaced.id if replaced else None))
         if self._incarnation is None:
             raise OutcomeUnknown("The incarnation was written but cannot be read back")
         return self._incarnation
@@ -126,7 +132,11 @@ class KafkaRegistry:
         """
         await self._follower.follow()
 
-    async def _write(self, key: bytes, value: bytes) -> None:
+    async def write(self, key: bytes, value: bytes) -> None:
+        """Append an entry, and wait until it has been read back here.
+
+        Raises:  BrokerUnavailable or Overloaded: it is not stored; OutcomeUnknown.
+        """
         stored = await self._producer.send(self._topic, key, value, [])
         try:
             async with asyncio.timeout(CALL_SECONDS):
@@ -142,6 +152,8 @@ class KafkaRegistry:
         try:
             if key.startswith(INCARNATION_PREFIX):
                 self._apply_announcement(value)
+            elif key.startswith(KEY_PREFIX):
+                self.issued.apply(key[len(KEY_PREFIX) :].decode("ascii", "replace"), value)
             elif not value:
                 self._forget(key.decode("ascii", "replace"))
             else:

@@ -7,11 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from streaming_runtime.core.errors import ConfigurationInvalid
-from streaming_runtime.core.kafka_security import KafkaSecurity
+from streaming_runtime.core.kafka_security import PROTOCOLS, KafkaSecurity
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka.msk_tokens import msk_tokens
-
-PROTOCOLS = {"plaintext": "PLAINTEXT", "tls": "SSL", "scram": "SASL_SSL", "iam": "SASL_SSL"}
 
 
 def secured(settings: KafkaSettings) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
+from streaming_runtime.core.errors import StreamingError
 from streaming_runtime.core.model import Processor, Receipt, Record, Stream
+from streaming_runtime.core.ports import Waiter
 from streaming_runtime.kafka.producer import SupervisedProducer
 
 CACHED_HEADERS = 10_000
@@ -18,22 +21,45 @@ class KafkaSink:
         self._producer = producer
         self._processors: dict[str, bytes] = {}
 
+    def enter(self, record: Record, waiter: Waiter) -> None:
+        key = record.stream.stream_id.encode()
+        self._producer.enter(self._topic, key, record.value, self._headers_of(record), waiter)
+
     async def append(self, record: Record) -> Receipt:
-        stream = record.stream
-        headers = [
-            ("kind", record.kind.encode()),
-            ("processor", self._processor_of(stream)),
-            ("sent-at", b"%d" % record.sent_at),
-        ]
-        if record.idempotency_key is not None:
-            headers.append(("idempotency-key", record.idempotency_key.encode()))
-        if record.traceparent is not None:
-            headers.append(("traceparent", record.traceparent.encode()))
-        key = stream.stream_id.encode()
+        key, headers = record.stream.stream_id.encode(), self._headers_of(record)
         return Receipt(*await self._producer.send(self._topic, key, record.value, headers))
+
+    async def append_all(
+        self, stream: Stream, values: Sequence[bytes], sent_at: int, traceparent: str | None = None
+    ) -> list[Receipt | StreamingError]:
+        headers = self._headers(stream, "record", sent_at, traceparent)
+        key = stream.stream_id.encode()
+        outcomes = await self._producer.send_all(self._topic, key, values, headers)
+        return [
+            outcome if isinstance(outcome, StreamingError) else Receipt(*outcome)
+            for outcome in outcomes
+        ]
 
     async def partition_for(self, stream_id: str) -> int:
         return await self._producer.partition_for(self._topic, stream_id.encode())
+
+    def _headers_of(self, record: Record) -> list[tuple[str, bytes]]:
+        headers = self._headers(record.stream, record.kind, record.sent_at, record.traceparent)
+        if record.idempotency_key is not None:
+            headers.append(("idempotency-key", record.idempotency_key.encode()))
+        return headers
+
+    def _headers(
+        self, stream: Stream, kind: str, sent_at: int, traceparent: str | None
+    ) -> list[tuple[str, bytes]]:
+        headers = [
+            ("kind", kind.encode()),
+            ("processor", self._processor_of(stream)),
+            ("sent-at", b"%d" % sent_at),
+        ]
+        if traceparent is not None:
+            headers.append(("traceparent", traceparent.encode()))
+        return headers
 
     def _processor_of(self, stream: Stream) -> bytes:
         """Return the processor header, encoded once for a stream that sends often."""

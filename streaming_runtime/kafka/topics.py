@@ -31,6 +31,8 @@ KEYS_RETENTION_MS = KEPT_MS + 3_600_000
 KEYS_SEGMENT_MS = 3_600_000
 # What a starting process reads is one segment, never compacted, and little more.
 REGISTRY_SEGMENT_BYTES = 16 << 20
+# A lease is over within a second; what is older only tells who was there.
+LIMITS_RETENTION_MS = 600_000
 FIRST_RETRY_SECONDS = 0.1
 MAX_RETRY_SECONDS = 2.0
 SETTLE_SECONDS = 0.05
@@ -68,6 +70,11 @@ class _Setup:
         self._pair = {settings.input_topic, settings.results_topic}
         self._is_announced = False
         self._given_up: set[str] = set()
+        # What goes on without its topic, and what is lost then.
+        self._without = {
+            settings.idempotency_topic: "sends with an Idempotency-Key will be refused",
+            settings.limits_topic: "every process will count limits by itself",
+        }
 
     async def run(self, deadline: float) -> int:
         delay = FIRST_RETRY_SECONDS
@@ -163,12 +170,10 @@ class _Setup:
             error = kafka.for_code(code)
             if error is kafka.NoError:
                 log.info("a topic was made", extra={"topic": name})
-            elif issubclass(error, HOPELESS) and name == self._settings.idempotency_topic:
+            elif issubclass(error, HOPELESS) and name in self._without:
                 self._given_up.add(name)
-                log.error(
-                    "sends with an Idempotency-Key will be refused",
-                    extra={"reason": _refusal(name, error, words)},
-                )
+                reason = _refusal(name, error, words)
+                log.error(self._without[name], extra={"reason": reason})
             elif issubclass(error, HOPELESS):
                 raise ConfigurationInvalid(_refusal(name, error, words))
             elif error is not kafka.TopicAlreadyExistsError:
@@ -211,12 +216,20 @@ def _wanted(settings: KafkaSettings, count: int, replicas: int) -> list[NewTopic
         # The age of a claim is told by Kafka's clock, not by that of whoever made it.
         "message.timestamp.type": "LogAppendTime",
     }
+    limits = durable | {
+        "retention.ms": str(LIMITS_RETENTION_MS),
+        "segment.ms": str(LIMITS_RETENTION_MS),
+        # Buckets fill by the clock of whoever puts their takers in order.
+        "message.timestamp.type": "LogAppendTime",
+    }
     return [
         NewTopic(settings.input_topic, count, replicas, topic_configs=log_of_days),
         NewTopic(settings.results_topic, count, replicas, topic_configs=log_of_days),
         NewTopic(settings.dead_letter_topic, 1, replicas, topic_configs=dead_letters),
         # One partition: every replica reads all of it, and its order is the order of all claims.
         NewTopic(settings.idempotency_topic, 1, replicas, topic_configs=keys),
+        # One partition: its order is the order of all leases.
+        NewTopic(settings.limits_topic, 1, replicas, topic_configs=limits),
         # One partition: its order is the order of all starts, and one offset tells who is current.
         NewTopic(settings.streams_topic, 1, replicas, topic_configs=compacted),
     ]

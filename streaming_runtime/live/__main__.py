@@ -16,6 +16,8 @@ from functions.send.routes import router as send
 from functions.start.routes import router as start
 from functions.streams.routes import router as streams
 from streaming_runtime.aws.environment import with_secrets
+from streaming_runtime.core.audit import configure_audit
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid, Overloaded
 from streaming_runtime.core.logs import configure_logs
 from streaming_runtime.core.settings import Settings
@@ -43,6 +45,12 @@ def main() -> int:
         check_default(catalog, settings.default_processor)
         keys = [key for _, key in settings.credentials.keys]
         configure_logs(settings.log_level, "api", keys)
+        configure_audit(os.environ.get("AUDIT_LOG", ""), "api", keys)
+        if settings.credentials.follows_from_keys:
+            log.warning(
+                "SIGNING_SECRET is not set: whoever knows every configured key can make tickets and"
+                " cursors of any tenant; set it before there is a second one"
+            )
         gc.set_threshold(*GC_THRESHOLDS)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             routers = [start, send, results, streams]
@@ -67,7 +75,7 @@ def _elsewhere(settings: Settings) -> runtime.OpenKept | None:
     # Brings boto3, which takes longer to import than all else.
     from streaming_runtime.aws.table import kept_in_table  # noqa: PLC0415
 
-    return lambda: kept_in_table(settings, runtime.now_ms)
+    return lambda: kept_in_table(settings, now_ms)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

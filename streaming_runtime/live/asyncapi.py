@@ -70,7 +70,8 @@ def _servers() -> dict[str, Any]:
 
 
 def _operations() -> dict[str, Any]:
-    sent = [kind for kind in web_socket()["messages"] if kind not in ("send", "receipt", "refused")]
+    others = ("authenticate", "send", "receipt", "refused")
+    sent = [kind for kind in web_socket()["messages"] if kind not in others]
     return {
         "sendEvents": {
             "action": "send",
@@ -87,6 +88,12 @@ def _operations() -> dict[str, Any]:
             "channel": {"$ref": "#/channels/webSocket"},
             "summary": "The same results, and what happens to the socket.",
             "messages": _refs("webSocket", sent),
+        },
+        "receiveCredential": {
+            "action": "receive",
+            "channel": {"$ref": "#/channels/webSocket"},
+            "summary": "A credential as the first frame; nothing is sent before it.",
+            "messages": _refs("webSocket", ["authenticate"]),
         },
         "receiveRecords": {
             "action": "receive",

@@ -12,9 +12,10 @@ from streaming_runtime.core.model import Receipt
 from streaming_runtime.core.positions import MAX_ENDLESS_LIMIT, MAX_TAIL
 from streaming_runtime.core.reading import Gap
 from streaming_runtime.http import problems, schemas
+from streaming_runtime.http.event_forms import EXPIRING
 from streaming_runtime.http.examples import CURSOR_ID, RECEIPT, REQUEST_ID, RESULT, STREAM_ID
 from streaming_runtime.http.schemas import CURSOR, Schema
-from streaming_runtime.live import close_codes, frames
+from streaming_runtime.live import close_codes, first_message, frames
 from streaming_runtime.live.asyncapi_topics import GIVEN_UP
 
 ADDRESS = "/stream/{stream_id}/results"
@@ -55,6 +56,7 @@ def event_stream() -> dict[str, Any]:
         "gap": _event("gap", _gap(), LOST._asdict()),
         "slow": _event("slow", _retry(), {"retry_ms": 2_300}),
         "reconnect": _event("reconnect", _retry(), {"retry_ms": 900}),
+        EXPIRING: _event(EXPIRING, _expires(), {"expires_in": 60}),
         "error": _event("error", schemas.ref("Problem"), _unavailable()),
     }
     return {
@@ -107,7 +109,7 @@ def web_socket() -> dict[str, Any]:
         " accepted and then closed with its code, which alone says whether to come back.",
         "servers": [{"$ref": "#/servers/webSocket"}],
         "parameters": _parameters(),
-        "bindings": {"ws": {"method": "GET", "query": query(), "bindingVersion": "0.1.0"}},
+        "bindings": {"ws": {"method": "GET", "query": _of_socket(), "bindingVersion": "0.1.0"}},
         "x-close-codes": {str(code): meaning for code, meaning in sorted(CLOSES.items())},
         "messages": results
         | {
@@ -115,6 +117,8 @@ def web_socket() -> dict[str, Any]:
             "gap": _written(frames.gap(LOST), {"id": CURSOR, **_gap()["properties"]}),
             "slow": _written(frames.leaving("slow", 2_300, CURSOR_ID), leaving),
             "reconnect": _written(frames.leaving("reconnect", 900, CURSOR_ID), leaving),
+            EXPIRING: _written(frames.expiring(60), _expires()["properties"]),
+            "authenticate": _authenticate(),
             "send": _frame(
                 "send",
                 {"type": "send", "data": "sample data", "ref": "order-17"},
@@ -174,9 +178,31 @@ def query() -> Schema:
             "tail": {"type": "integer", "minimum": 1, "maximum": MAX_TAIL},
             "until": {"const": "now"},
             "limit": {"type": "integer", "minimum": 1, "maximum": MAX_ENDLESS_LIMIT},
+            "ticket": {"type": "string", "description": "In place of a credential in the head."},
         },
         "additionalProperties": False,
     }
+
+
+def _of_socket() -> Schema:
+    """Return the same, and what lets a socket bring its credential as its first message."""
+    asked = query()
+    asked["properties"][first_message.PARAMETER] = {"const": first_message.FIRST}
+    return asked
+
+
+def _authenticate() -> dict[str, Any]:
+    text: Schema = {"type": "string", "minLength": 1}
+    kinds = ("key", "token", "ticket")
+    message = _frame(
+        "authenticate",
+        {"type": "authenticate", "key": "a key"},
+        dict.fromkeys(kinds, text),
+        optional=kinds,
+    )
+    message["payload"]["minProperties"] = message["payload"]["maxProperties"] = 2
+    seconds = f"{first_message.WAIT_SECONDS:g}"
+    return message | {"summary": f"Only first, within {seconds} s, where the query announces it."}
 
 
 def _parameters() -> dict[str, Any]:
@@ -196,6 +222,11 @@ def _gap() -> Schema:
 
 def _retry() -> Schema:
     return {"type": "object", "required": ["retry_ms"], "properties": {"retry_ms": RETRY}}
+
+
+def _expires() -> Schema:
+    seconds: Schema = {"type": "integer", "minimum": 0, "description": "Seconds."}
+    return {"type": "object", "required": ["expires_in"], "properties": {"expires_in": seconds}}
 
 
 def _unavailable() -> dict[str, Any]:

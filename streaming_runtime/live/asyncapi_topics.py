@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, get_args, get_type_hints
 
-from streaming_runtime.core import entries
+from streaming_runtime.core import entries, key_entries
 from streaming_runtime.core.errors import ProcessingFailed
 from streaming_runtime.core.model import Kind, Processor, Record, Stream
+from streaming_runtime.core.principals import SCOPES
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.http import problems, schemas
 from streaming_runtime.http.examples import REQUEST_ID, RESULT, STREAM_ID
@@ -41,6 +42,15 @@ ENTRY: dict[str, Any] = {
     "created_at": 1769860800000,
     "processor": {"name": "uppercase"},
 }
+ISSUED_KEY: dict[str, Any] = {
+    "key_id": "3fH8kQ0aZr1B",
+    "tenant": "acme",
+    "digest": "5f" * 32,
+    "pepper": "9c1d02ab",
+    "created_at": 1769860800000,
+    "scopes": ["start", "send", "read"],
+    "streams": "*",
+}
 
 
 def kafka_channels(kafka: KafkaSettings) -> dict[str, Any]:
@@ -69,8 +79,8 @@ def kafka_channels(kafka: KafkaSettings) -> dict[str, Any]:
         ),
         "streams": _topic(
             kafka.streams_topic,
-            "Who owns which stream, and which life of the topics counts.",
-            {"entry": _entry(), "incarnation": _incarnation()},
+            "Who owns which stream, which life of the topics counts, and which keys were issued.",
+            {"entry": _entry(), "incarnation": _incarnation(), "issuedKey": _issued_key()},
             partitions=1,
             days=None,
         ),
@@ -185,6 +195,21 @@ def _incarnation() -> dict[str, Any]:
     shown = {"incarnation": "hvsdfg1A", "partitions": 12, "replaces": None}
     message = _message("incarnation", {}, payload, {}, shown)
     prefix = entries.INCARNATION_PREFIX.decode()
+    message["bindings"]["kafka"]["key"] = {"type": "string", "pattern": f"^{prefix}"}
+    return message
+
+
+def _issued_key() -> dict[str, Any]:
+    """Return the message of an issued key, in which its secret is only a digest."""
+    texts = ("key_id", "tenant", "digest", "pepper", "streams")
+    members: dict[str, Schema] = dict.fromkeys(texts, TEXT) | {"created_at": WHOLE}
+    members["scopes"] = {"type": "array", "items": {"enum": list(SCOPES)}}
+    required = list(members)
+    members |= dict.fromkeys(("expires_at", "revoked_at", "per_second", "burst"), WHOLE)
+    members["label"] = TEXT
+    payload = {"type": "object", "required": required, "properties": members}
+    message = _message("issued key", {}, payload, {}, ISSUED_KEY)
+    prefix = key_entries.KEY_PREFIX.decode()
     message["bindings"]["kafka"]["key"] = {"type": "string", "pattern": f"^{prefix}"}
     return message
 

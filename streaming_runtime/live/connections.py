@@ -8,28 +8,39 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from streaming_runtime.core.clock import now_ms
+from streaming_runtime.core.principals import CALLER, Principal
+
 # API Gateway cuts a streamed answer at 15 min; a deploy should look like this everyday churn.
 ROTATION_SECONDS = (480.0, 720.0)
 
 # Who is told to stop sending has receipts to come, and they take time to arrive.
 UPLOAD_SHARE = 0.5
 
-Leaving = Literal["gone", "rotation", "restart"]
+Leaving = Literal["gone", "rotation", "restart", "expired"]
 
 
 class Connection:
     """One open connection and why it is to be closed, None while it may go on.
 
-    Shape:   it leaves in the first ``share`` of the time that a restart has.
+    Shape:   it leaves in the first ``share`` of the time that a restart has; ``was_slow`` once its
+             reader has not kept up; ``key_id`` names the issued key that it was opened with.
     """
 
-    __slots__ = ("_interrupt", "_timer", "leaving", "share")
+    __slots__ = ("_expiry", "_interrupt", "_timer", "key_id", "leaving", "share", "was_slow")
 
     def __init__(self, share: float) -> None:
         self.share = share
+        self.key_id = ""
         self.leaving: Leaving | None = None
+        self.was_slow = False
         self._interrupt: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+
+    @property
+    def has_expired(self) -> bool:
+        return self.leaving == "expired"
 
     def interrupts(self, interrupt: Callable[[], None]) -> None:
         """Name what to call when it is to be closed; at once, if that is so already."""
@@ -49,6 +60,21 @@ class Connection:
         self.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, self.leave, why)
 
+    def ends_with(self, caller: Principal) -> None:
+        """Have it closed when the credential it was opened with ends, whatever else is set."""
+        self.key_id = caller.key_id
+        if caller.expires_at is not None:
+            seconds = max(0.0, (caller.expires_at - now_ms()) / 1000)
+            loop = asyncio.get_running_loop()
+            self._expiry = loop.call_later(seconds, self.leave, "expired")
+
+    def close(self) -> None:
+        """Set nothing off any more."""
+        self.cancel()
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
     def cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -58,10 +84,13 @@ class Connection:
 class Connections:
     """All of one process, with how many there are."""
 
-    def __init__(self, on_count: Callable[[int], None]) -> None:
+    def __init__(
+        self, on_count: Callable[[int], None], on_slow: Callable[[], None] = lambda: None
+    ) -> None:
         self._open: set[Connection] = set()
         self._readers = 0
         self._on_count = on_count
+        self._on_slow = on_slow
         self._drained_at: float | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -77,12 +106,22 @@ class Connections:
                 yield connection
             finally:
                 self._count(-1)
+                if connection.was_slow:
+                    self._on_slow()
 
     @contextmanager
     def uploading(self) -> Iterator[Connection]:
         """Hold the connection of an endless request, which only a restart ends."""
         with self._held(UPLOAD_SHARE) as connection:
             yield connection
+
+    def by_key(self) -> dict[str, list[Connection]]:
+        """Return the connections that were opened with issued keys, by the ids of these."""
+        found: dict[str, list[Connection]] = {}
+        for connection in self._open:
+            if connection.key_id:
+                found.setdefault(connection.key_id, []).append(connection)
+        return found
 
     async def drain(self, window_seconds: float) -> None:
         """Close all, each at a random moment of the window; returns when none is open.
@@ -101,6 +140,8 @@ class Connections:
     @contextmanager
     def _held(self, share: float = 1.0) -> Iterator[Connection]:
         connection = Connection(share)
+        if (caller := CALLER.get()) is not None:
+            connection.ends_with(caller)
         self._open.add(connection)
         self._empty.clear()
         if self._drained_at is not None:
@@ -108,7 +149,7 @@ class Connections:
         try:
             yield connection
         finally:
-            connection.cancel()
+            connection.close()
             self._open.discard(connection)
             if not self._open:
                 self._empty.set()

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import cast
 
 from litestar.types import Receive, Scope, Send
 
 from streaming_runtime.core.cursor import Cursor
 from streaming_runtime.core.errors import StreamingError
 from streaming_runtime.core.model import Stream
+from streaming_runtime.core.principals import Principal
 from streaming_runtime.core.reading import Delivery, Gap, Reader, Readings
 from streaming_runtime.http import problems
 from streaming_runtime.http.answers import StreamedAnswer, chunk
+from streaming_runtime.http.credential_expiry import CredentialExpiry
 from streaming_runtime.http.edge import exchange_of
 from streaming_runtime.http.event_forms import FORMS, STREAM_HEADERS, EventForm, jittered_ms
 from streaming_runtime.http.gate import Gate
 from streaming_runtime.live.arrivals import Arrivals
 from streaming_runtime.live.connections import Connection, Connections
+from streaming_runtime.live.cycle import PUSHING, Cycle
 
 log = logging.getLogger("millrace.live.endless")
 
@@ -41,12 +46,14 @@ class EndlessStreams:
         arrivals: Arrivals,
         connections: Connections,
         delivered: Delivered,
+        now_ms: Callable[[], int],
     ) -> None:
         self.readings = readings
         self.gate = gate
         self.arrivals = arrivals
         self.connections = connections
         self.delivered = delivered
+        self.now_ms = now_ms
 
     def answer(
         self,
@@ -54,7 +61,7 @@ class EndlessStreams:
         stream: Stream,
         cursor: Cursor,
         gap: Gap | None,
-        tenant: str,
+        principal: Principal,
         headers: Mapping[str, str],
     ) -> EndlessAnswer:
         """Return an answer that lasts as long as its reader.
@@ -63,8 +70,8 @@ class EndlessStreams:
                  when more come to this process than it can open.
         """
         self.arrivals.admit()
-        self.gate.open_reader(tenant)
-        return EndlessAnswer(self, FORMS[form], stream, cursor, gap, tenant, headers)
+        self.gate.open_reader(principal.tenant)
+        return EndlessAnswer(self, FORMS[form], stream, cursor, gap, principal, headers)
 
 
 class EndlessAnswer(StreamedAnswer):
@@ -77,7 +84,7 @@ class EndlessAnswer(StreamedAnswer):
         stream: Stream,
         cursor: Cursor,
         gap: Gap | None,
-        tenant: str,
+        principal: Principal,
         headers: Mapping[str, str],
     ) -> None:
         super().__init__(self._write, form.media_type, {**headers, **STREAM_HEADERS})
@@ -86,11 +93,15 @@ class EndlessAnswer(StreamedAnswer):
         self._stream = stream
         self._cursor = cursor
         self._gap = gap
-        self._tenant = tenant
+        self._tenant = principal.tenant
+        self._expiry = CredentialExpiry(principal.expires_at, streams.now_ms)
         self._request_id = ""
+        self._told_offset = 0
+        self._cycle: Cycle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._request_id = exchange_of(scope).request_id
+        self._cycle = cast("Cycle | None", scope.get(PUSHING))
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -103,6 +114,8 @@ class EndlessAnswer(StreamedAnswer):
             try:
                 async with self._streams.readings.open(self._stream, self._cursor) as reader:
                     connection.interrupts(reader.interrupt)
+                    if self._cycle is not None:
+                        reader.hand_over(partial(self._push, reader, self._cycle))
                     await self._deliver(reader, connection, send)
             except StreamingError as failure:
                 await self._break_off(failure, send)
@@ -117,23 +130,39 @@ class EndlessAnswer(StreamedAnswer):
         return self._form.opening(position, retry_ms)
 
     async def _deliver(self, reader: Reader, connection: Connection, send: Send) -> None:
-        form, told_offset = self._form, reader.offset
+        form, self._told_offset = self._form, reader.offset
         while connection.leaving != "gone":
-            deliveries = await reader.take(HEARTBEAT_SECONDS)
+            deliveries = await reader.take(self._expiry.wait(HEARTBEAT_SECONDS))
             is_silent = not deliveries
             if deliveries:
                 self._streams.delivered(deliveries)
-                told_offset = reader.offset
-                await chunk(send, _joined(form, deliveries))
+                self._told_offset = reader.offset
+                sending = chunk(send, b"".join(map(form.result, deliveries)))
+                # A peer may take its time over the bytes: the results are let go of meanwhile.
+                del deliveries
+                await sending
+            connection.was_slow = reader.ending == "slow"
             if (farewell := _farewell(form, reader, connection)) is not None:
                 await chunk(send, farewell)
                 return
-            if is_silent:
+            if (seconds := self._expiry.due()) is not None:
+                await chunk(send, form.expiring(seconds))
+            elif is_silent:
                 # Others' results have passed: who comes back need not read them again.
-                moved = reader.offset != told_offset
-                told_offset = reader.offset
+                moved = reader.offset != self._told_offset
+                self._told_offset = reader.offset
                 position = form.position(reader.cursor_id) if moved else b""
                 await chunk(send, position + form.heartbeat)
+
+    def _push(self, reader: Reader, cycle: Cycle) -> bool:
+        """Write what has come without waking the task that waits for it, if that is all to do."""
+        deliveries = reader.take_now() if cycle.takes_more else []
+        if not deliveries:
+            return False
+        cycle.push(b"".join(map(self._form.result, deliveries)))
+        self._streams.delivered(deliveries)
+        self._told_offset = reader.offset
+        return True
 
     async def _break_off(self, failure: StreamingError, send: Send) -> None:
         log.warning(
@@ -146,13 +175,6 @@ class EndlessAnswer(StreamedAnswer):
         )
         problem = problems.encode(failure, self._request_id)
         await chunk(send, self._form.error(problem, jittered_ms(*LOST_RETRY_MS)))
-
-
-def _joined(form: EventForm, deliveries: list[Delivery]) -> bytes:
-    """Return the bytes of results, and let go of these: a peer may take its time over the bytes."""
-    piece = b"".join(map(form.result, deliveries))
-    deliveries.clear()
-    return piece
 
 
 async def _until_gone(receive: Receive, connection: Connection) -> None:
@@ -171,4 +193,7 @@ def _farewell(form: EventForm, reader: Reader, connection: Connection) -> bytes 
         return form.slow(jittered_ms(*SLOW_RETRY_MS), reader.cursor_id)
     if connection.leaving in ("rotation", "restart"):
         return form.reconnect(jittered_ms(*LEAVING_RETRY_MS), reader.cursor_id)
+    if connection.leaving == "expired":
+        # It was told a minute ago, and opens the next one at this position.
+        return form.position(reader.cursor_id)
     return None

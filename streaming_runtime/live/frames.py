@@ -12,6 +12,7 @@ from streaming_runtime.core.model import Receipt
 from streaming_runtime.core.reading import Gap
 from streaming_runtime.http import problems
 from streaming_runtime.http.bodies import MAX_DATA_BYTES
+from streaming_runtime.http.event_forms import EXPIRING
 from streaming_runtime.http.json_data import MAX_DEPTH, check, check_text, decode, is_shallow
 from streaming_runtime.http.views import receipt_of
 
@@ -134,6 +135,11 @@ def position(cursor_id: str) -> str:
 
 def gap(lost: Gap) -> str:
     return _frame("gap", id=lost.earliest, **lost._asdict())
+
+
+def expiring(seconds: int) -> str:
+    """Return the frame that tells when the credential ends, and the socket with it."""
+    return _frame(EXPIRING, expires_in=seconds)
 
 
 def leaving(kind: str, retry_ms: int, cursor_id: str) -> str:

@@ -41,6 +41,15 @@ class GatheringTransport:
         if self._bytes >= GATHERED_BYTES:
             self._flush()
 
+    def write_whole(self, data: bytes) -> None:
+        """Write what nothing is to be gathered with, at once and behind all that was."""
+        if self._gathered or self._transport.is_closing():
+            self.write(data)
+            return
+        self._transport.write(data)
+        self.written_bytes += len(data)
+        self._stalls.watch(self)
+
     def resume_reading(self) -> None:
         # What was read and not parsed yet comes first.
         protocol: Any = self._transport.get_protocol()

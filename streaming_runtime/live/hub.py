@@ -35,7 +35,7 @@ KEEP_IDLE_SECONDS = 60.0
 FETCH_SECONDS = 0.5
 # Two fetches are at least this far apart, so that under load each brings what has gathered: a fetch
 # costs as much as ten results. The first result after a silence never waits for it.
-FETCH_APART_SECONDS = 0.003
+FETCH_APART_SECONDS = 0.0005
 # The readers' tasks run between two turns, so that a burst finds their queues emptied.
 TURN_RESULTS = 100
 RETRY_SECONDS = 0.25

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
-
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from typing import cast
 
 from streaming_runtime.live.gathering import GatheringTransport
 from streaming_runtime.live.state import LiveState
@@ -15,16 +13,6 @@ from streaming_runtime.live.upgrades import UpgradesDeclined
 # long when that answer has not arrived yet.
 LINGER_SECONDS = 2.0
 MOST_LOOKS = 4
-
-
-class LastCycle(RequestResponseCycle):
-    """The last exchange of a connection: its head says so, and the protocol closes behind it."""
-
-    async def send(self, message: Any) -> None:
-        if self.response_started:
-            # Otherwise uvicorn would close by itself, also in the middle of the request.
-            self.keep_alive = True
-        await super().send(message)
 
 
 class ClosedInTime:
@@ -65,10 +53,6 @@ class Lingering(ClosedInTime, UpgradesDeclined):
             self.close_timer.cancel()
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        if not self.is_lingering:
-            super().data_received(data)
-
     def linger(self) -> None:
         """Write no more, and close when all of it has arrived."""
         self.is_lingering = True
@@ -76,33 +60,16 @@ class Lingering(ClosedInTime, UpgradesDeclined):
         self.flow.resume_reading()
         self.close_in_time()
 
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        cycle = self.cycle
-        is_upgrade = cycle is None or cycle.scope is not self.scope
-        if not is_upgrade and (self.server_state.is_leaving or not cycle.keep_alive):
-            cycle.keep_alive = False
-            cycle.on_response = self._on_last_response
-            # uvicorn makes its cycles itself; this one has not begun yet.
-            cycle.__class__ = LastCycle
-
-    def on_response_complete(self) -> None:
-        # An answer that began before the server was told to stop could not say that it is the last.
-        if self.server_state.is_leaving:
-            self._on_last_response()
-        else:
-            super().on_response_complete()
-
     def shutdown(self) -> None:
         if self.is_lingering:
             return
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
         elif not self.cycle.more_body:
-            # Its head can still say so. In the midst of a request uvicorn must not close by itself.
+            # Its head can still say so.
             self.cycle.keep_alive = False
 
-    def _on_last_response(self) -> None:
+    def on_last_answer(self) -> None:
         if self.transport.is_closing() or self.is_lingering:
             return
         if self.cycle.more_body or self.pipeline:

@@ -18,6 +18,7 @@ from prometheus_client import (
     start_http_server,
 )
 
+from streaming_runtime.core.audit import DENIALS, FORBIDDEN, ORIGIN
 from streaming_runtime.core.errors import ConfigurationInvalid
 from streaming_runtime.core.reading import Delivery
 from streaming_runtime.core.settings import HttpSettings
@@ -48,6 +49,14 @@ class LiveMetrics:
         self._errors = Counter(
             "millrace_errors_total", "Refusals and faults.", ("code",), registry=self.registry
         )
+        self._denials = Counter(
+            "millrace_denials_total",
+            "Refusals for want of a right, as in the audit log.",
+            ("reason",),
+            registry=self.registry,
+        )
+        for reason in DENIALS:
+            self._denials.labels(reason)  # Shown from the start: a rate needs a first value.
         self._seconds = Histogram(
             "millrace_request_seconds",
             "From the request's head to the end of its answer; to its first byte for streams.",
@@ -57,6 +66,11 @@ class LiveMetrics:
         )
         self._readers = Gauge(
             "millrace_readers", "Readers that are connected now.", registry=self.registry
+        )
+        self._slow_readers = Counter(
+            "millrace_readers_slow_total",
+            "Readers closed with their position, because they did not keep up.",
+            registry=self.registry,
         )
         self._delivered = Counter(
             "millrace_results_delivered_total",
@@ -80,10 +94,16 @@ class LiveMetrics:
         known[1].observe(seconds)
 
     def refused(self, code: str) -> None:
-        self._errors.labels(code).inc()
+        if code in DENIALS:
+            self._denials.labels(code).inc()
+        # A socket for a foreign page is refused without a problem, so without a code of its own.
+        self._errors.labels(FORBIDDEN if code == ORIGIN else code).inc()
 
     def readers(self, count: int) -> None:
         self._readers.set(count)
+
+    def slow_reader(self) -> None:
+        self._slow_readers.inc()
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         self._delivered.inc(len(deliveries))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 
 # A read brings up to 256 KB. As requests of 28 bytes those became 23 MB of objects at once, and a
 # pause asked for by the first of them came too late.
@@ -23,9 +24,9 @@ class Portioned(asyncio.Protocol):
         self._held += data
         self._give_held()
 
+    @abstractmethod
     def is_reading_paused(self) -> bool:
         """Say whether the parser wants no more now."""
-        raise NotImplementedError
 
     def on_reading_resumed(self) -> bool:
         """Say whether something is held, which then comes before what the transport reads."""

@@ -13,7 +13,7 @@ from websockets.http11 import Request
 from streaming_runtime.core.errors import InvalidParameter, Overloaded
 from streaming_runtime.live.close_codes import RESTART
 from streaming_runtime.live.gathering import GatheringTransport
-from streaming_runtime.live.lingering import ClosedInTime, LastCycle
+from streaming_runtime.live.lingering import ClosedInTime
 from streaming_runtime.live.portions import Portioned
 from streaming_runtime.live.request_limits import RequestLimited
 from streaming_runtime.live.state import LiveState
@@ -23,24 +23,7 @@ MAX_FRAGMENTS = 1_000
 # Whoever writes waits from here on: what else it has at hand is shared with other readers.
 HIGH_WATER_BYTES = 32 << 10
 TOO_BIG = 1009
-
-
-class CloseDelimitedCycle(LastCycle):
-    """One exchange with an HTTP/1.0 client, which knows no chunks: the close ends the answer.
-
-    Source:  RFC 9112, section 6.1: no Transfer-Encoding to a client that did not say 1.1.
-    """
-
-    _has_length = True
-
-    async def send(self, message: Any) -> None:
-        if message["type"] == "http.response.start":
-            self._has_length = any(name == b"content-length" for name, _ in message["headers"])
-            if not self._has_length:
-                self.chunked_encoding = False
-        elif not self._has_length and self.scope["method"] != "HEAD":
-            self.expected_content_length = len(message["body"])
-        await super().send(message)
+NO_TEXT = 1007
 
 
 class HttpProtocol(Portioned, RequestLimited):
@@ -65,14 +48,6 @@ class HttpProtocol(Portioned, RequestLimited):
 
     def is_reading_paused(self) -> bool:
         return self.flow.read_paused
-
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        cycle = self.cycle
-        if cycle is None or cycle.scope is not self.scope:
-            return  # An upgrade.
-        if self.scope["http_version"] == "1.0":
-            cycle.__class__ = CloseDelimitedCycle
 
 
 class WebSocketProtocol(Portioned, ClosedInTime, WebSocketsSansIOProtocol):
@@ -142,6 +117,18 @@ class WebSocketProtocol(Portioned, ClosedInTime, WebSocketsSansIOProtocol):
             super().handle_connect(event)
         else:
             self._refuse()
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                # uvicorn logs a client's mistake as a fault of its own, with a trace.
+                self.frames = []
+                self.conn.send_close(NO_TEXT)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     def handle_cont(self, event: Frame) -> None:
         if self.close_sent:

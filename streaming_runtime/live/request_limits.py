@@ -48,11 +48,13 @@ class RequestLimited(Lingering):
     _body_bytes = 0
     _overhead_bytes = 0
     _body_began = 0.0
-    _head_bytes = 0
-    _head_fields = 0
+    # Whether what is being parsed is not the head's first portion: one alone is never too large.
+    _is_head_longer = False
     # What came since the head began, for a field that never ends: the parser shows whole ones only.
     _unfinished_bytes = 0
     _refusal: StreamingError | None = None
+    # What comes behind a request that cannot be read is no request; an answer is still to come.
+    _is_deaf = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -63,10 +65,14 @@ class RequestLimited(Lingering):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.is_lingering:
+        if self.is_lingering or self._is_deaf:
             return
-        was_in_head, was_in_body = self._is_in_head, self._is_in_body
-        if was_in_body:
+        if not (self._is_in_head or self._is_in_body) and self.take_plain(data):
+            if self._timer is not None:
+                self._stop_timer()
+            return
+        was_in_head = self._is_head_longer = self._is_in_head
+        if self._is_in_body:
             self._overhead_bytes += len(data)
         super().data_received(data)
         if self.is_lingering or self.transport.is_closing():
@@ -84,31 +90,31 @@ class RequestLimited(Lingering):
                 self._start_timer(HEAD_SECONDS, self._on_head_timeout)
             if was_in_head:
                 self._unfinished_bytes += len(data)
-                if self._unfinished_bytes > MAX_HEAD_BYTES:
-                    self._refuse(HeadTooLarge())
+            if self._unfinished_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEAD_FIELDS:
+                self._refuse(HeadTooLarge())
 
     def on_message_begin(self) -> None:
         self._is_in_head = True
-        self._head_bytes = self._head_fields = self._unfinished_bytes = 0
-        self._body_bytes = self._overhead_bytes = 0
+        self._is_head_longer = False
+        self._unfinished_bytes = self._body_bytes = self._overhead_bytes = 0
         super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_fields += 1
-        self._count(len(name) + len(value) + FIELD_OVERHEAD)
-        super().on_header(name, value)
+        # Behind a body in chunks stand trailers, which are no fields of the head, and blanks around
+        # a value are no part of it. Source: RFC 9110, sections 5.5 and 6.5.1.
+        if self._is_in_head:
+            super().on_header(name, value.strip(b" \t"))
 
     def on_headers_complete(self) -> None:
+        if len(self.headers) > MAX_HEAD_FIELDS or (self._is_head_longer and self._is_head_large()):
+            self._stop_parser(HeadTooLarge())
         method, version = self.parser.get_method(), self.parser.get_http_version()
         fault = fault_of(method, self.url, version, self.headers)
         if fault is not None:
             self._stop_parser(InvalidParameter(fault))
         self._is_in_head, self._is_in_body = False, True
-        self._stop_timer()
+        if self._timer is not None:
+            self._stop_timer()
         super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
@@ -120,8 +126,20 @@ class RequestLimited(Lingering):
 
     def on_message_complete(self) -> None:
         self._is_in_body = False
-        self._stop_timer()
+        if self._timer is not None:
+            self._stop_timer()
         super().on_message_complete()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio.Protocol has it
+        """Answer what has come: who has said all may still listen. Then close."""
+        cycle = self._answering
+        if cycle is None or cycle.more_body or cycle.response_started:
+            # Ours, and not the event loop's own: what was gathered is written first.
+            self.transport.close()
+        else:
+            last = self.pipeline[-1] if self.pipeline else cycle
+            last.keep_alive = False
+        return True
 
     def shutdown(self) -> None:
         super().shutdown()
@@ -132,10 +150,9 @@ class RequestLimited(Lingering):
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._refusal or InvalidParameter("This is not a valid HTTP/1.1 request"))
 
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD_BYTES or self._head_fields > MAX_HEAD_FIELDS:
-            self._stop_parser(HeadTooLarge())
+    def _is_head_large(self) -> bool:
+        size = sum(len(name) + len(value) + FIELD_OVERHEAD for name, value in self.headers)
+        return size + len(self.url) > MAX_HEAD_BYTES
 
     def _stop_parser(self, refusal: StreamingError) -> None:
         self._refusal = refusal
@@ -167,23 +184,32 @@ class RequestLimited(Lingering):
             self._start_timer(1.0, self._on_body_timeout)
 
     def _refuse(self, error: StreamingError) -> None:
-        """Answer with a problem and close; in the middle of another answer only close."""
+        """Answer with a problem and close; where another answer is still to come, only that."""
         self._stop_timer()
         if not self._is_next_answer():
-            self.transport.close()
+            self._close_behind_answer()
             return
         exchange = self._leave_exchange()
         method = "" if self.scope is None else self.scope.get("method", "")
         self.transport.write(self.server_state.refusals.answer(error, method, exchange))
         self.linger()
 
+    def _close_behind_answer(self) -> None:
+        cycle = self._answering
+        if cycle is None or cycle.more_body or cycle.response_started:
+            self.transport.close()
+        else:
+            cycle.keep_alive = False
+            self.pipeline.clear()
+            self._is_deaf = True
+
     def _leave_exchange(self) -> Exchange | None:
         """Tell the request whose body was being read that nothing more comes of it."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
             return None
-        cycle.disconnected = True
-        cycle.message_event.set()
+        self._is_to_begin = False
+        cycle.leave()
         return cast("Exchange | None", cycle.scope.get("millrace"))
 
     def _is_next_answer(self) -> bool:

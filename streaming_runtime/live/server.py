@@ -20,6 +20,7 @@ from streaming_runtime.core.settings import HttpSettings
 from streaming_runtime.http.services import Observer
 from streaming_runtime.live.connections import Connections
 from streaming_runtime.live.protocols import HttpProtocol, WebSocketProtocol
+from streaming_runtime.live.quick_sends import QuickSends
 from streaming_runtime.live.state import LiveState
 
 log = logging.getLogger("millrace.live.server")
@@ -65,6 +66,7 @@ class DrainingServer(uvicorn.Server):
                 app,
                 http=HttpProtocol,
                 ws=WebSocketProtocol,
+                interface="asgi3",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -88,6 +90,11 @@ class DrainingServer(uvicorn.Server):
     @property
     def is_leaving(self) -> bool:
         return self.server_state.is_leaving
+
+    def answer_first(self, quick: QuickSends) -> None:
+        """Ask for each request that has come whole whether it can be answered at once."""
+        self.server_state.quick_answer = quick.take
+        self.server_state.quick_plain = quick.take_plain
 
     async def run_until_told(self) -> None:
         """Serve until ``leave`` or a signal, then drain; a second signal ends all at once."""

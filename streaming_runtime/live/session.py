@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from litestar.types import Receive, Send
@@ -14,11 +14,12 @@ from streaming_runtime.core.errors import StreamingError
 from streaming_runtime.core.model import Stream
 from streaming_runtime.core.principals import Principal
 from streaming_runtime.core.reading import Delivery, Gap, Reader
+from streaming_runtime.http.credential_expiry import CredentialExpiry
 from streaming_runtime.http.event_forms import jittered_ms
 from streaming_runtime.http.gate import require
 from streaming_runtime.http.services import Services
 from streaming_runtime.live import frames
-from streaming_runtime.live.close_codes import BAD_MESSAGE, ENDED, RESTART, TOO_SLOW
+from streaming_runtime.live.close_codes import BAD_MESSAGE, CREDENTIAL, ENDED, RESTART, TOO_SLOW
 from streaming_runtime.live.connections import Connection
 from streaming_runtime.live.endless import LEAVING_RETRY_MS, SLOW_RETRY_MS, Delivered
 from streaming_runtime.live.frames import BadSend, NotAFrame, SendFrame, parse_send
@@ -47,6 +48,8 @@ class Session:
         receive: Receive,
         send: Send,
         delivered: Delivered,
+        expiry: CredentialExpiry,
+        refused: Callable[[StreamingError], None],
     ) -> None:
         self._services = services
         self._stream = stream
@@ -55,6 +58,8 @@ class Session:
         self._receive = receive
         self._send = send
         self._delivered = delivered
+        self._expiry = expiry
+        self._refused = refused
         self._receipts: asyncio.Queue[tuple[asyncio.Task[str], int]] = asyncio.Queue()
         self._window = Window(SENDS_UNDER_WAY, BYTES_UNDER_WAY)
         self._fault: StreamingError | None = None
@@ -93,18 +98,23 @@ class Session:
 
     async def _deliver(self, reader: Reader, connection: Connection) -> Close:
         while True:
-            deliveries = await reader.take(WAIT_SECONDS)
+            deliveries = await reader.take(self._expiry.wait(WAIT_SECONDS))
             if connection.leaving == "gone":
                 return GONE
             await self._show(deliveries)
             if self._fault is not None:
                 return BAD_MESSAGE, self._fault.code
             if reader.ending == "slow":
+                connection.was_slow = True
                 return TOO_SLOW, "too slow"
             if reader.ending in ("end", "reached"):
                 return ENDED, "ended"
+            if connection.leaving == "expired":
+                return CREDENTIAL, "expired"
             if connection.leaving in ("rotation", "restart"):
                 return RESTART, connection.leaving
+            if (seconds := self._expiry.due()) is not None:
+                await self._text(frames.expiring(seconds))
 
     async def _show(self, deliveries: list[Delivery]) -> None:
         if deliveries:
@@ -122,6 +132,8 @@ class Session:
         elif code == TOO_SLOW:
             retry_ms = jittered_ms(*SLOW_RETRY_MS)
             await self._text(frames.leaving("slow", retry_ms, reader.cursor_id))
+        elif code == CREDENTIAL:
+            await self._text(frames.position(reader.cursor_id))
         elif code == RESTART:
             retry_ms = jittered_ms(*LEAVING_RETRY_MS)
             await self._text(frames.leaving("reconnect", retry_ms, reader.cursor_id))
@@ -143,21 +155,37 @@ class Session:
         if text is None:
             raise NotAFrame("Send text frames, not binary ones")
         await self._window.enter(len(text))
+        asked = parse_send(text)
+        # Limits may have to be waited for, and no send may overtake the one before it there.
+        refusal = await self._refusal_of(asked)
         # Tasks start in the order they are made, so the records enter the producer in order.
-        answering = asyncio.ensure_future(self._answer(parse_send(text)))
+        answering = asyncio.ensure_future(self._answer(asked, refusal))
         self._receipts.put_nowait((answering, len(text)))
 
-    async def _answer(self, asked: SendFrame | BadSend) -> str:
-        """Send one record and return the frame that answers it."""
+    async def _refusal_of(self, asked: SendFrame | BadSend) -> StreamingError | None:
+        """Count a send, and return why it may not go on, None if it may."""
+        gate, principal = self._services.gate, self._principal
         try:
-            require(self._principal, "send", self._stream.stream_id)
-            self._services.gate.count(self._principal.tenant)
+            require(principal, "send", self._stream.stream_id)
+            await gate.counted(principal, "send", self._stream.stream_id)
             if isinstance(asked, BadSend):
-                return frames.send_error(asked.reason, asked.ref, self._request_id)
-            stored = await self._services.sending.send(self._stream, bytes(asked.data))
-        except StreamingError as failure:
-            return frames.send_error(failure, asked.ref, self._request_id)
-        return frames.receipt(self._stream.stream_id, stored, asked.ref)
+                return asked.reason
+            gate.count_data(principal.tenant, 1, len(bytes(asked.data)))
+        except StreamingError as refusal:
+            return refusal
+        return None
+
+    async def _answer(self, asked: SendFrame | BadSend, refusal: StreamingError | None) -> str:
+        """Send one record, unless it is refused, and return the frame that answers it."""
+        if refusal is None and isinstance(asked, SendFrame):
+            try:
+                stored = await self._services.sending.send(self._stream, bytes(asked.data))
+                return frames.receipt(self._stream.stream_id, stored, asked.ref)
+            except StreamingError as failure:
+                refusal = failure
+        assert refusal is not None
+        self._refused(refusal)
+        return frames.send_error(refusal, asked.ref, self._request_id)
 
     async def _send_receipts(self) -> None:
         while True:

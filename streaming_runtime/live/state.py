@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from collections.abc import Callable
 
 from uvicorn.server import ServerState
 
 from streaming_runtime.http.services import Observer
+from streaming_runtime.live.cycle import Cycle
+from streaming_runtime.live.plain_send import PlainSend
 from streaming_runtime.live.refusals import Refusals
 from streaming_runtime.live.stalls import StallWatch
 
@@ -24,7 +27,19 @@ class LiveState(ServerState):
         self.refusals = Refusals(observer)
         # A connection that is kept alive is told with its next answer to go elsewhere.
         self.is_leaving = False
+        # Answers a request that has come whole, or says that the application must.
+        self.quick_answer: Callable[[Cycle], bool] | None = None
+        self.quick_plain: Callable[[Cycle, PlainSend], bool] | None = None
         self.most_connections = most_connections()
+        self._encoded: list[tuple[bytes, bytes]] | None = None
+        self._common_head = b""
+
+    def common_head(self) -> bytes:
+        """Return the fields of every answer: uvicorn's date, which is a new one each second."""
+        if self._encoded is not self.default_headers:
+            self._encoded = self.default_headers
+            self._common_head = b"".join([b"%b: %b\r\n" % field for field in self._encoded])
+        return self._common_head
 
 
 def most_connections() -> int:

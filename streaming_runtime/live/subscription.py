@@ -48,8 +48,10 @@ class Subscription:
 
     __slots__ = (
         "_bytes",
+        "_is_pushing",
         "_loop",
         "_on_room",
+        "_pushes",
         "_queue",
         "_slow_timer",
         "_waiter",
@@ -75,10 +77,12 @@ class Subscription:
         self.taken = position
         self.carrier: Carrier | None = None
         self.is_parked = False
+        self._is_pushing = False
         self.has_lagged = False
         self.is_interrupted = False
         self.owner = owner
         self._on_room = on_room
+        self._pushes: Callable[[], bool] | None = None
         self._queue: deque[EncodedResult] = deque()
         self._bytes = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -114,7 +118,8 @@ class Subscription:
         self._queue.append(result)
         self._bytes += size
         self.position_behind = result.position
-        self.wake()
+        if self._waiter is not None:
+            self._tell_of_result()
         return True
 
     @property
@@ -157,6 +162,17 @@ class Subscription:
         self.carrier = None
         self._queue.clear()
         self._bytes = 0
+        self._pushes = None
+
+    def hand_over(self, push: Callable[[], bool]) -> None:
+        """Have ``push`` called in place of waking who waits: it says whether it took them all."""
+        self._pushes = push
+
+    def take_now(self) -> Sequence[EncodedResult]:
+        """Return what is queued, as ``take`` does; () where its taker has more to do than that."""
+        if self._is_over(None) or any(result.entry.kind == "end" for result in self._queue):
+            return ()
+        return self._taken() if self._queue else ()
 
     def interrupt(self) -> None:
         self.is_interrupted = True
@@ -170,8 +186,22 @@ class Subscription:
         """Return what is queued, up to TAKEN_BYTES; see core.ports.Feed."""
         if not self._queue and not self._is_over(until):
             await self._wait(seconds, until)
-        if not self._queue:
-            return ()
+        return self._taken() if self._queue else ()
+
+    def _tell_of_result(self) -> None:
+        if self._pushes is None:
+            self.wake()
+        elif not self._is_pushing:
+            # Once this turn is over: what else comes in it leaves in the same write.
+            self._is_pushing = True
+            self._loop.call_soon(self._push)
+
+    def _push(self) -> None:
+        self._is_pushing = False
+        if self._pushes is None or self._waiter is None or not self._pushes() or self._queue:
+            self.wake()
+
+    def _taken(self) -> Sequence[EncodedResult]:
         taken = self._handed_out()
         self.taken = taken[-1].position
         if not self._queue:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from streaming_runtime.live.exchanges import Exchanges
 
 OFFER_FIELDS = (b"upgrade", b"http2-settings", b"connection")
 
 
-class UpgradesDeclined(HttpToolsProtocol):
+class UpgradesDeclined(Exchanges):
     """HTTP/1.1 that reads on behind an offer of HTTP/2, as Java's client and curl make it.
 
     The parser takes what follows such a head for another protocol, so that the body of the request
@@ -21,23 +22,12 @@ class UpgradesDeclined(HttpToolsProtocol):
         rest: bytes | None = data
         while rest is not None:
             rest = self._read(rest)
-
-    def on_message_begin(self) -> None:
-        # Only a request ends the time of a connection without one: empty lines do not.
-        self._unset_keepalive_if_required()
-        super().on_message_begin()
+        if self._is_to_begin:
+            self.begin()
 
     def on_headers_complete(self) -> None:
         if not self._is_passed_over():
             super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        if not self._is_passed_over():
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        if not self._is_passed_over():
-            super().on_message_complete()
 
     def _read(self, data: bytes) -> bytes | None:
         """Parse ``data``; return what is to be parsed behind it, None if that was all."""

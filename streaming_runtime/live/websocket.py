@@ -10,8 +10,11 @@ from litestar.types import Receive, Scope, Send
 from litestar.types.asgi_types import WebSocketAcceptEvent
 
 from streaming_runtime.core import positions
+from streaming_runtime.core.audit import DENIALS, Denial, deny
+from streaming_runtime.core.audit import ORIGIN as ORIGIN_DENIED
 from streaming_runtime.core.errors import NotFound, StreamingError
-from streaming_runtime.http.edge import new_request_id
+from streaming_runtime.http.credential_expiry import CredentialExpiry
+from streaming_runtime.http.edge import client_of, new_request_id
 from streaming_runtime.http.heads import fields_of, query_of
 from streaming_runtime.http.services import Observer, Services
 from streaming_runtime.live import frames
@@ -19,6 +22,7 @@ from streaming_runtime.live.arrivals import Arrivals
 from streaming_runtime.live.close_codes import ENDED, ORIGIN, code_of
 from streaming_runtime.live.connections import Connections
 from streaming_runtime.live.endless import Delivered
+from streaming_runtime.live.first_message import ClientLeft, FirstMessages
 from streaming_runtime.live.origins import is_allowed
 from streaming_runtime.live.session import Session
 
@@ -51,6 +55,7 @@ class WebSocketResults:
         self._observer = observer
         self._delivered = delivered
         self._origins = origins
+        self._first = FirstMessages()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (await receive())["type"] != "websocket.connect":
@@ -70,11 +75,14 @@ class WebSocketResults:
         self._observer.answered(ROUTE, "WEBSOCKET", SWITCHING_PROTOCOLS, 0.0)
         try:
             if not is_allowed(headers, self._origins):
+                self._count(ORIGIN_DENIED, request_id, scope)
                 await self._close(send, ORIGIN, "This origin may not open a socket here")
                 return
             await self._serve(scope, headers, request_id, receive, send)
+        except ClientLeft:
+            return
         except StreamingError as refusal:
-            self._note(refusal, request_id, scope["path"])
+            self._note(refusal, request_id, scope)
             text = frames.error(refusal, request_id)
             await send({"type": "websocket.send", "bytes": None, "text": text})
             await self._close(send, code_of(refusal), refusal.code)
@@ -86,7 +94,8 @@ class WebSocketResults:
         if match is None:
             raise NotFound
         gate = self._services.gate
-        admission = await gate.enter(headers, "read", match[1], query_of(scope))
+        came = await self._first.carried(headers, query_of(scope), receive)
+        admission = await gate.enter(came.headers, "read", match[1], came.query, is_socket=True)
         self._arrivals.admit()
         stream = await self._services.streams.owned(admission.tenant, match[1])
         start = positions.start_of(query_of(scope), headers.get("last-event-id"), is_page=False)
@@ -104,6 +113,8 @@ class WebSocketResults:
                 receive,
                 send,
                 self._delivered,
+                CredentialExpiry(admission.principal.expires_at, self._services.streams.now_ms),
+                lambda refusal: self._count(refusal.code, request_id, scope),
             )
             with self._connections.opened() as connection:
                 code, reason = await session.run(connection, cursor, gap)
@@ -111,19 +122,29 @@ class WebSocketResults:
         finally:
             gate.close_reader(admission.tenant)
 
-    def _note(self, refusal: StreamingError, request_id: str, path: str) -> None:
-        self._observer.refused(refusal.code)
-        match = PATH.fullmatch(path)
+    def _note(self, refusal: StreamingError, request_id: str, scope: Scope) -> None:
         log.info(
             "refused",
             extra={
                 "request_id": request_id,
                 "reason": refusal.code,
-                "stream_id": match[1] if match else None,
+                "stream_id": _stream_id(scope),
             },
         )
+        self._count(refusal.code, request_id, scope)
+
+    def _count(self, code: str, request_id: str, scope: Scope) -> None:
+        """Count a refusal, and enter it in the audit log if it was for want of a right."""
+        self._observer.refused(code)
+        if code in DENIALS:
+            deny(Denial(code, request_id, ROUTE, client_of(scope), _stream_id(scope)))
 
     @staticmethod
     async def _close(send: Send, code: int, reason: str) -> None:
         if code:
             await send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+def _stream_id(scope: Scope) -> str | None:
+    match = PATH.fullmatch(scope["path"])
+    return match[1] if match else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 from collections.abc import Mapping
 
 from streaming_runtime.aws.environment import with_secrets
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.errors import ConfigurationInvalid, Overloaded
 from streaming_runtime.core.logs import configure_logs
 from streaming_runtime.core.settings import KafkaSettings, ProcessingSettings, log_level
@@ -54,7 +54,7 @@ def _process(environ: Mapping[str, str], stop: Stop) -> bool:
     limit_logs()
     admin, tally = clients.admin(kafka), Tally()
     lag = Lag(admin, kafka.input_topic)
-    parts = Parts(admin, lag, tally, stop, StateFolder(processing.state_dir), _now_ms)
+    parts = Parts(admin, lag, tally, stop, StateFolder(processing.state_dir), now_ms)
     port = serve_metrics(Page(tally, lag), processing.host, processing.prometheus_port)
     log.info("metrics are served", extra={"host": processing.host, "port": port})
 
@@ -62,7 +62,7 @@ def _process(environ: Mapping[str, str], stop: Stop) -> bool:
         topics = await_topics(admin, kafka, stop)
         if topics is None:
             return None
-        handling = Handling(Destinations.of(kafka, topics), Catalog(), _now_ms, limit)
+        handling = Handling(Destinations.of(kafka, topics), Catalog(), now_ms, limit)
         return Pipeline(kafka, processing, handling, parts, topics)
 
     watchdog, limit = Watchdog(stop), TimeLimit()
@@ -73,10 +73,6 @@ def _process(environ: Mapping[str, str], stop: Stop) -> bool:
     finally:
         limit.close()
         watchdog.close()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def producer_options(
         "enable.idempotence": True,
         "max.in.flight.requests.per.connection": 5,
         # With none each record wakes librdkafka's thread, which costs half as much CPU again.
-        "linger.ms": 1,
+        "linger.ms": 0.1,
         # A topic's limit is for a batch.
         "batch.size": min(BATCH_BYTES, topics.max_result_bytes, topics.max_dead_letter_bytes),
         "batch.num.messages": 10_000,

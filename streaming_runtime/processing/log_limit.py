@@ -9,12 +9,9 @@ PERIOD_SECONDS = 10.0
 # librdkafka warns that the setting may be renamed one day. Our versions are pinned.
 KNOWN = "enable.gapless.guarantee is experimental"
 WHERE_KNOWN = ("quixstreams.kafka.producer", "quixstreams.models.topics.admin")
-# One line for each poisoned record, and one for each try to reach a broker that is gone.
-TALKATIVE = (
-    "millrace.processing.handling",
-    "quixstreams.kafka.consumer",
-    "quixstreams.kafka.producer",
-)
+# One line for each try to reach a broker that is gone, in words that name the connection each time:
+# core.log_bounds, which bounds our own troubles by their kind, would hold each for a new one.
+TALKATIVE = ("quixstreams.kafka.consumer", "quixstreams.kafka.producer")
 
 
 class LogLimit(logging.Filter):

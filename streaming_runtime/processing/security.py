@@ -9,11 +9,10 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
-from streaming_runtime.core.kafka_security import KafkaSecurity
+from streaming_runtime.core.kafka_security import PROTOCOLS, KafkaSecurity
 from streaming_runtime.core.settings import KafkaSettings
 
 POLL_SECONDS = 0.5
-PROTOCOLS = {"plaintext": "PLAINTEXT", "tls": "SSL", "scram": "SASL_SSL", "iam": "SASL_SSL"}
 
 
 def secured(settings: KafkaSettings) -> dict[str, Any]:

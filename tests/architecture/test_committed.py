@@ -25,7 +25,7 @@ REGISTRIES = [
 HOST = re.compile("|".join(REGISTRIES).replace(".", r"\."), re.IGNORECASE)
 MACHINE_PATH = re.compile(r"(?<![\w.}*$-])/(?:work|root|home|tmp|Users)/\w")
 BINARY = {".gz", ".png", ".ico", ".jpg", ".woff2"}
-LARGEST = 300_000
+LARGEST = 400_000
 
 
 def _texts() -> list[Path]:

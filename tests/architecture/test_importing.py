@@ -115,6 +115,7 @@ LOADED += "; print(json.dumps(sorted(sys.modules)))"
 # Powertools looks whether it is there.
 HEAVY = {"boto3", "moto", "uvicorn", "quixstreams", "confluent_kafka", "rocksdict", "local"}
 HEAVY |= {"tests", "jgo", "hypothesis", "pytest", "jsonschema", "prometheus_client"}
+HEAVY |= {"joserfc", "cryptography"}
 HEAVY_PARTS = {"botocore.client", "botocore.session", "streaming_runtime.live", "litestar.testing"}
 FUNCTIONS = ("start", "send", "results", "streams")
 

@@ -18,12 +18,15 @@ MAY_IMPORT = {
     f"{LIBRARY}.http": {f"{LIBRARY}.core"},
     f"{LIBRARY}.console": {f"{LIBRARY}.core"},
     f"{LIBRARY}.processing": {f"{LIBRARY}.core"},
-    f"{LIBRARY}.dead_letters": {f"{LIBRARY}.core", f"{LIBRARY}.kafka"},
+    f"{LIBRARY}.dead_letters": {f"{LIBRARY}.{name}" for name in ("core", "kafka", "aws")},
+    f"{LIBRARY}.keys": {f"{LIBRARY}.{name}" for name in ("core", "kafka", "aws")},
     f"{LIBRARY}.live": {f"{LIBRARY}.{name}" for name in ("core", "kafka", "http", "console")},
     "functions": {f"{LIBRARY}.{name}" for name in ("core", "kafka", "http", "aws")},
 }
 # These wire, and may import what they wire.
-ROOTS = tuple(f"{LIBRARY}.{name}.__main__" for name in ("dead_letters", "live", "processing"))
+ROOTS = tuple(
+    f"{LIBRARY}.{name}.__main__" for name in ("dead_letters", "keys", "live", "processing")
+)
 ONLY_IN = {
     "aiokafka": f"{LIBRARY}.kafka",
     "boto3": f"{LIBRARY}.aws",

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from streaming_runtime.aws.limits import DynamoLimits
+from streaming_runtime.aws.limits import DynamoLeases, DynamoLimits
+from streaming_runtime.core.leasing import Lease
 from tests.aws.table import dynamo, emulated_table
 
 
@@ -94,3 +95,54 @@ async def test_what_is_left_is_told(processes: list[DynamoLimits]) -> None:
     verdict = await processes[0].take("acme", 5)
 
     assert (verdict.is_admitted, verdict.remaining, verdict.reset_seconds) == (True, 15, 1)
+
+
+def leases_of(processes: list[DynamoLimits], hold_ms: int = 500) -> list[DynamoLeases]:
+    return [DynamoLeases(limits, hold_ms) for limits in processes]
+
+
+async def test_a_lease_is_paid_for_as_if_it_were_used_at_its_last_moment(
+    processes: list[DynamoLimits], clock: Clock
+) -> None:
+    one, other = leases_of(processes)
+
+    assert await one.lease("acme", 2, 6) == Lease(2, 6)
+    # 20 of the burst, less 8, less the 5 that flow in while it may be used.
+    assert await other.lease("acme", 20, 0) == Lease(7, 0)
+    clock.now += 0.5
+    assert await other.lease("acme", 20, 0) == Lease(5, 0)
+
+
+async def test_those_who_wait_get_what_there_is_when_it_is_less_than_they_ask_for(
+    processes: list[DynamoLimits],
+) -> None:
+    one, other = leases_of(processes)
+
+    assert await one.lease("acme", 17, 9) == Lease(17, 0)
+    assert await other.lease("acme", 9, 9) == Lease(3, 0)
+    assert await one.lease("acme", 1, 0) == Lease(0, 0)
+    assert await one.lease("acme", 0, 4) == Lease(0, 0)
+
+
+async def test_what_is_known_without_asking_is_never_more_than_there_is(
+    processes: list[DynamoLimits], clock: Clock
+) -> None:
+    one, _ = leases_of(processes)
+    assert one.outlook("acme", 3) == (17, 0.0)
+    await one.lease("acme", 20, 0)
+
+    told = one.outlook("acme", 0)
+    clock.now += told.seconds_until_next + 0.001
+
+    assert told.remaining == 0
+    assert 0 < told.seconds_until_next <= 0.1
+    assert await one.lease("acme", 1, 0) == Lease(1, 0)
+
+
+async def test_a_hold_longer_than_the_bucket_gives_nothing_ahead(
+    processes: list[DynamoLimits],
+) -> None:
+    one, _ = leases_of(processes, hold_ms=2_000)
+
+    assert await one.lease("acme", 0, 1) == Lease(0, 0)
+    assert await one.lease("acme", 1, 1) == Lease(1, 0)

@@ -14,6 +14,7 @@ from tests.bench.options import Options, read
 from tests.bench.outcome import Outcome
 from tests.bench.processes import is_measurable
 from tests.bench.product import ProductFailed, running
+from tests.bench.ratios import ratios
 from tests.bench.session import TooFewFiles, outcomes
 from tests.bench.starting import StartRefused
 from tests.bench.stopping import INTERRUPTED, Stopping
@@ -34,21 +35,34 @@ async def measure(options: Options) -> int:
         "machine": machine.machine(),
     }
     done: list[Outcome] = []
+    theirs: list[Outcome] = []
     stopping = Stopping()
     try:
-        async with (
-            running(options, stopping.kills) as product,
-            contextlib.aclosing(outcomes(options, product)) as runs,
-        ):
-            async for outcome in runs:
-                done.append(outcome)
-                _tell(outcome)
+        for _ in range(options.rounds):
+            await _measure_one(options, stopping, done)
+            if options.beside:
+                say(f"Now: {options.beside}")
+                await _measure_one(options, stopping, theirs, options.beside)
     except CANNOT_MEASURE as problem:
         warn(f"{problem}")
         return FAILED
     finally:
         _publish(done, options, about)
-    return FAILED if any(each.faults for each in done) else 0
+        if theirs:
+            say(ratios(_measured(done), _measured(theirs)))
+    return FAILED if any(each.faults for each in (*done, *theirs)) else 0
+
+
+async def _measure_one(
+    options: Options, stopping: Stopping, done: list[Outcome], beside: str = ""
+) -> None:
+    async with (
+        running(options, stopping.kills, beside=beside) as product,
+        contextlib.aclosing(outcomes(options, product)) as runs,
+    ):
+        async for outcome in runs:
+            done.append(outcome)
+            _tell(outcome)
 
 
 def _tell(outcome: Outcome) -> None:
@@ -68,9 +82,7 @@ def _tell(outcome: Outcome) -> None:
 
 
 def _publish(done: Sequence[Outcome], options: Options, about: report.Row) -> None:
-    measured = [
-        each for each in done if not each.is_warmup or each.gave_up_after_seconds is not None
-    ]
+    measured = _measured(done)
     if not measured:
         return
     report.append([report.row(each, options, about) for each in measured], options.rows)
@@ -84,6 +96,10 @@ def _publish(done: Sequence[Outcome], options: Options, about: report.Row) -> No
         warn(f"No plot: {problem}; make bench installs what it needs")
     else:
         say(f"The plot is in {options.plot}")
+
+
+def _measured(done: Sequence[Outcome]) -> list[Outcome]:
+    return [each for each in done if not each.is_warmup or each.gave_up_after_seconds is not None]
 
 
 def _title(options: Options, about: report.Row) -> str:

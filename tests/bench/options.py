@@ -36,6 +36,8 @@ class Options:
     rows: Path
     plot: Path
     product: tuple[str, ...]
+    beside: str = ""
+    rounds: int = 1
 
     @property
     def is_given(self) -> bool:
@@ -58,6 +60,8 @@ def read(arguments: Sequence[str]) -> Options:
         host, port = url.hostname, url.port or 80
     if asked.batch > 1 and asked.mode == "websocket":
         parser.error("--batch needs --mode http: a frame carries one record")
+    if asked.beside and asked.url:
+        parser.error("--beside measures one after the other, so it starts both: leave out --url")
     if asked.product and asked.url:
         parser.error(f"{' '.join(asked.product)}: with --url the product is already running")
     return Options(
@@ -77,6 +81,8 @@ def read(arguments: Sequence[str]) -> Options:
         rows=asked.out,
         plot=asked.plot,
         product=tuple(asked.product),
+        beside=asked.beside,
+        rounds=asked.rounds,
     )
 
 
@@ -108,6 +114,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="an SVG or PNG",
     )
+    add(
+        "--beside",
+        default="",
+        metavar="COMMAND",
+        help="measure a program of the same three endpoints in turn, and show ratios to it",
+    )
+    add("--rounds", type=_count, default=1, metavar="N", help="of all that, for medians (1)")
     add("product", nargs="*", help=argparse.SUPPRESS)
     return parser
 

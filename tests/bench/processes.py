@@ -12,6 +12,7 @@ _PARTS = (
     ("streaming_runtime.processing", "processing"),
     ("kafka.Kafka", "broker"),
     ("-m local ", "supervisor"),
+    ("-m tests.bench.beside ", "supervisor"),
 )
 _REST = "rest"
 _MIB = 1024 * 1024

@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,9 +59,14 @@ class Product:
 
 @contextlib.asynccontextmanager
 async def running(
-    options: Options, started: Callable[[Product], None], folder: Path = FOLDER
+    options: Options,
+    started: Callable[[Product], None],
+    folder: Path = FOLDER,
+    beside: str = "",
 ) -> AsyncIterator[Product]:
     """Give the product that was named, or one of our own that is stopped in the end.
+
+    ``beside`` is the command of a program to start in place of ours.
 
     ``started`` is told of our own before it is ready; its data is in a new folder in ``folder``,
     and goes with it; its log stays.
@@ -76,11 +81,13 @@ async def running(
     with tempfile.TemporaryDirectory(
         prefix="run-", dir=folder, ignore_cleanup_errors=True
     ) as directory:
-        product = await _start(options, Path(directory).absolute(), folder / "product.log")
+        place = Path(directory).absolute()
+        log = folder / ("beside.log" if beside else "product.log")
+        product = await _start(options, place, log, beside)
         started(product)
         try:
             with Ticking("Starting the product", lambda: _last_line(product.log)):
-                await _until_ready(product)
+                await _until_ready(product, _is_listening if beside else _is_ready)
             yield product
         finally:
             with Ticking("Stopping the product"):
@@ -88,11 +95,15 @@ async def running(
             _keep_logs(Path(directory), folder / "logs")
 
 
-async def _start(options: Options, directory: Path, log_path: Path) -> Product:
+async def _start(options: Options, directory: Path, log_path: Path, beside: str) -> Product:
     port, metrics_port = free_port(), free_port()
     product = Product(LOOPBACK, port, options.key, None, log=log_path)
-    command = [sys.executable, "-m", "local", "--port", str(port), "--data", str(directory)]
-    command += ["--prometheus-port", str(metrics_port), *options.product]
+    module = "tests.bench.beside" if beside else "local"
+    command = [sys.executable, "-m", module, "--port", str(port), "--data", str(directory)]
+    if beside:
+        command.append(beside)
+    else:
+        command += ["--prometheus-port", str(metrics_port), *options.product]
     with product.log.open("wb") as log:
         product.process = await asyncio.create_subprocess_exec(
             *command,
@@ -110,23 +121,36 @@ async def _start(options: Options, directory: Path, log_path: Path) -> Product:
 def _environ(key: str, arguments: Sequence[str]) -> dict[str, str]:
     """Return the environment of a run; on a broker of somebody's own its topics are new ones."""
     environ = {**os.environ, "API_KEY": key, "PYTHONUNBUFFERED": "1"}
+    # What it can do is asked, not what it lets a client do.
+    environ |= {"RATE_LIMIT_PER_SECOND": "0", "RATE_LIMIT_READERS": "0"}
     environ.pop("MAKE_PID", None)  # Make is our parent; the product's is this process.
     if environ.get("KAFKA_BROKER") or any(each.startswith("--broker") for each in arguments):
         environ["KAFKA_TOPIC_PREFIX"] = f"bench-{os.urandom(4).hex()}."
     return environ
 
 
-async def _until_ready(product: Product) -> None:
-    async def is_ready() -> bool:
+async def _is_ready(product: Product) -> bool:
+    status, _ = await get(product.host, product.port, "/health/ready", 2.0)
+    return status == 200
+
+
+async def _is_listening(product: Product) -> bool:
+    """Say whether a program that knows none of our routes for health takes connections."""
+    _, writer = await asyncio.open_connection(product.host, product.port)
+    writer.close()
+    return True
+
+
+async def _until_ready(product: Product, is_ready: Callable[[Product], Awaitable[bool]]) -> None:
+    async def has_answered() -> bool:
         try:
-            status, _ = await get(product.host, product.port, "/health/ready", 2.0)
+            return await is_ready(product)
         except OSError:
             return False
-        return status == 200
 
     try:
         async with asyncio.timeout(READY_SECONDS):
-            while not await is_ready():
+            while not await has_answered():
                 product.ensure_running()
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:

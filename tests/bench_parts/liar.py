@@ -6,6 +6,7 @@ It proves that the measurement notices; nothing else is tested with it.
 import asyncio
 import contextlib
 import json
+import os
 import re
 from collections.abc import AsyncIterator
 from typing import Literal, cast
@@ -120,7 +121,7 @@ class Connection(asyncio.Protocol):
 
 
 @contextlib.asynccontextmanager
-async def lying(lie: Lie) -> AsyncIterator[int]:
+async def lying(lie: Lie, port: int = 0) -> AsyncIterator[int]:
     """Give the port of a server that tells ``lie``."""
     liar = Liar(lie)
     connections: list[Connection] = []
@@ -129,7 +130,7 @@ async def lying(lie: Lie) -> AsyncIterator[int]:
         connections.append(Connection(liar))
         return connections[-1]
 
-    server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -137,3 +138,13 @@ async def lying(lie: Lie) -> AsyncIterator[int]:
         for connection in connections:
             connection.transport.abort()
         await server.wait_closed()
+
+
+async def _serve(port: int) -> None:
+    """Keep all promises until ended, as a program of somebody else's would."""
+    async with lying("none", port):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(os.environ["PORT"])))

@@ -44,6 +44,7 @@ def test_what_follows_two_dashes_is_for_the_product() -> None:
         (["--batch", "2", "--mode", "websocket"], "a frame carries one record"),
         (["--url", "https://example.org"], "http://HOST:PORT"),
         (["--url", "http://h:1", "--", "--no-processing"], "already running"),
+        (["--url", "http://h:1", "--beside", "program"], "leave out --url"),
         (["--plot", "latency.txt"], ".svg or .png"),
     ],
 )

@@ -17,6 +17,7 @@ ASKED = ["--rates", "50", "--seconds", "1", "--warmup", "0.5", "--readers", "10"
 SLOW_START_SECONDS = 300
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(SLOW_START_SECONDS)
 async def test_the_whole_product_is_measured_over_every_transport_and_leaves_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -25,13 +26,13 @@ async def test_the_whole_product_is_measured_over_every_transport_and_leaves_no_
     started: list[Product] = []
     faults: dict[str, list[str]] = {}
     async with running(read(ASKED), started.append, tmp_path) as product:
-        for more in ("--mode=http", "--mode=websocket", "--batch=5"):
+        for more in ("--mode=http", "--mode=websocket"):
             done = [each async for each in outcomes(read([*ASKED, more]), product)]
             faults[more] = [fault for each in done for fault in each.faults]
         used = usage(product.pid)
 
     assert started == [product]
-    assert faults == {"--mode=http": [], "--mode=websocket": [], "--batch=5": []}
+    assert faults == {"--mode=http": [], "--mode=websocket": []}
     if used.pids:
         assert {"api", "processing", "broker", "supervisor"} <= set(used.cpu_seconds)
     assert [pid for pid in used.pids - {os.getpid()} if command_line(pid)] == []

@@ -52,6 +52,7 @@ async def test_a_killed_leader_that_is_also_the_controller_costs_no_reader_a_res
     assert {topic for topic, replicas in minimum.items() if replicas != "2"} == set()
 
 
+@pytest.mark.soak
 async def test_a_leader_that_moves_refuses_nobody(
     cluster: RunningCluster,
     settings: KafkaSettings,
@@ -71,6 +72,7 @@ async def test_a_leader_that_moves_refuses_nobody(
     assert producer._current is before
 
 
+@pytest.mark.soak
 async def test_a_leader_that_stands_still_delays_only_its_own_partitions(
     cluster: RunningCluster, settings: KafkaSettings, sends: Sends, keys: list[bytes]
 ) -> None:

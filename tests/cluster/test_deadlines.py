@@ -71,6 +71,7 @@ async def waits(
     return waited
 
 
+@pytest.mark.soak
 async def test_sends_are_answered_in_time_while_kafka_stands_still_and_while_answers_are_lost(
     tmp_path: Path,
 ) -> None:

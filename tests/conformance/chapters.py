@@ -28,6 +28,7 @@ CHAPTERS = (
     "health",
     "browsers",
     "requests",
+    "around",
     "resuming",
     "clients",
     "parsers",

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from streaming_runtime.aws.claims import DynamoClaims
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.ports import KeyClaims
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka.topics import ensure_topics
 from tests.aws.table import dynamo, emulated_table
 from tests.core.keys import MemoryClaims, Shared
-from tests.kafka.keys import now_ms, running_claims
+from tests.kafka.keys import running_claims
 
 
 class Claimants(NamedTuple):

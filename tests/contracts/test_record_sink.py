@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from streaming_runtime.core.model import Processor, Record, Stream, new_stream_id
+from streaming_runtime.core.model import Processor, Receipt, Record, Stream, new_stream_id
 from streaming_runtime.core.ports import RecordSink
 from streaming_runtime.core.settings import KafkaSettings
 from tests.contracts.adapters import SINKS
@@ -75,3 +75,22 @@ async def test_no_two_records_have_one_receipt(sink: RecordSink) -> None:
     )
 
     assert len(set(receipts)) == 200
+
+
+async def test_what_is_appended_together_is_stored_in_order_among_all_else(
+    sink: RecordSink,
+) -> None:
+    stream = await a_stream(sink)
+
+    together, single, more = await asyncio.gather(
+        sink.append_all(stream, [b"%d" % n for n in range(300)], 1),
+        sink.append(Record(stream, b"300", 1)),
+        sink.append_all(stream, [b"301", b"302"], 1),
+    )
+
+    receipts = [*together, single, *more]
+    offsets = [receipt.offset for receipt in receipts if isinstance(receipt, Receipt)]
+    assert offsets == list(range(offsets[0], offsets[0] + 303))
+    assert {receipt.partition for receipt in receipts if isinstance(receipt, Receipt)} == {
+        stream.partition
+    }

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from streaming_runtime.core.at_once import at_once
 from streaming_runtime.core.cursor import CursorSeal
 from streaming_runtime.core.dedupe import OnceOnly
-from streaming_runtime.core.errors import InvalidBody
+from streaming_runtime.core.errors import InvalidBody, StreamingError
 from streaming_runtime.core.model import (
     Height,
     Incarnation,
@@ -21,7 +22,7 @@ from streaming_runtime.core.model import (
     Record,
     Stream,
 )
-from streaming_runtime.core.ports import Bounds
+from streaming_runtime.core.ports import Bounds, Waiter
 from streaming_runtime.core.results import EncodedResult, ResultEncoder
 
 SEAL = CursorSeal(b"a secret of these tests")
@@ -123,6 +124,12 @@ class MemoryFeed:
     def has_lagged(self) -> bool:
         return self._log.lags
 
+    def hand_over(self, push: Callable[[], bool]) -> None:
+        """Implements Feed: results are only ever taken."""
+
+    def take_now(self) -> Sequence[EncodedResult]:
+        return ()
+
     def interrupt(self) -> None:
         self.is_interrupted = True
 
@@ -157,6 +164,9 @@ class MemoryRegistry:
         self.streams[stream.stream_id] = replace(stream, ended_at=ended_at, end_source=end_source)
         self.writes.append(stream)
 
+    def at_hand(self, stream_id: str) -> Stream | None:
+        return self.streams.get(stream_id)
+
     async def get(self, stream_id: str) -> Stream | None:
         return self.streams.get(stream_id)
 
@@ -180,12 +190,32 @@ class MemorySink:
         self.failures: list[Exception] = []
         self.before_ack: Callable[[], None] = lambda: None
 
+    def enter(self, record: Record, waiter: Waiter) -> None:
+        try:
+            receipt = at_once(self.append(record))
+        except StreamingError as failure:
+            waiter.set_exception(failure)
+        else:
+            waiter.set_result(receipt)
+
     async def append(self, record: Record) -> Receipt:
         if self.failures:
             raise self.failures.pop(0)
         self.records.append(record)
         self.before_ack()
         return Receipt(record.stream.partition, len(self.records) - 1)
+
+    async def append_all(
+        self, stream: Stream, values: Sequence[bytes], sent_at: int, traceparent: str | None = None
+    ) -> list[Receipt | StreamingError]:
+        outcomes: list[Receipt | StreamingError] = []
+        for value in values:
+            try:
+                record = Record(stream, value, sent_at, traceparent=traceparent)
+                outcomes.append(await self.append(record))
+            except StreamingError as failure:
+                outcomes.append(failure)
+        return outcomes
 
     async def partition_for(self, stream_id: str) -> int:
         return PARTITION

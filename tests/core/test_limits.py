@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming_runtime.core.limits import TenantLimits, TokenBucket, Verdict
+from streaming_runtime.core.limits import Buckets, TenantLimits, TokenBucket, Verdict
 
 rates = st.integers(1, 50)
 bursts = st.integers(1, 60)
@@ -191,3 +191,43 @@ def test_a_reader_that_left_leaves_no_trace(count: int) -> None:
         limits.close_reader("one")
 
     assert [limits.open_reader("one") for _ in range(count + 1)] == [True] * count + [False]
+
+
+def test_buckets_are_bounded_and_the_full_ones_go_first() -> None:
+    clock = [0.0]
+    buckets = Buckets(1, 10, lambda: clock[0], most=4)
+    buckets.take("busy", 10)
+    for name in ("a", "b", "c"):
+        buckets.take(name)
+    clock[0] = 2.0  # All but one are full again.
+
+    buckets.take("d")
+
+    assert set(buckets.lacking()) == {"busy", "d"}
+    assert not buckets.take("busy", 3).is_admitted
+
+
+def test_where_none_is_full_the_oldest_go() -> None:
+    buckets = Buckets(1, 10, lambda: 0.0, most=4)
+    for name in "abcdefgh":
+        buckets.take(name)
+
+    assert len(buckets.lacking()) <= 4
+    assert buckets.take("h", 0).remaining == 9
+
+
+def test_a_bucket_begins_with_what_it_is_told() -> None:
+    buckets = Buckets(1, 10, lambda: 0.0, {"used": 2.0, "more": 99.0}.__getitem__)
+
+    assert buckets.take("used", 0).remaining == 2
+    assert buckets.take("more", 0).remaining == 10
+
+
+def test_what_is_given_back_is_there_again() -> None:
+    buckets = Buckets(1, 10, lambda: 0.0)
+    buckets.take("a", 4)
+
+    buckets.give_back("a", 4)
+    buckets.give_back("nobody", 4)
+
+    assert buckets.take("a", 0).remaining == 10

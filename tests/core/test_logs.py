@@ -1,7 +1,8 @@
 import json
 import logging
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from timeit import timeit
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming_runtime.core.logs import REDACTED, JsonLines, configure_logs
+from tests.core.issued import issued
 
 KEY = "k-7f3a9c51e0"
 FORMAT = JsonLines("api", [KEY, "short"])
@@ -158,12 +160,38 @@ def test_a_json_web_token_is_known_by_its_look() -> None:
 
 
 @pytest.mark.parametrize(
+    "spoil",
+    [str, lambda key: key[:-1], lambda key: key[:40], lambda key: key * 2],
+)
+def test_an_issued_key_is_known_by_its_look_also_mistyped_and_in_foreign_words(
+    spoil: Callable[[str], str],
+) -> None:
+    key = spoil(issued()[0])
+    try:
+        raise ConnectionError(f"GET /{key}/x refused")
+    except ConnectionError:
+        record = _record(f"({key})", seen=[{"at": key}], exc_info=sys.exc_info())
+    record.name = "urllib3"
+
+    line = FORMAT.format(record)
+
+    assert issued_parts(key) & issued_parts(line) == {"millrace"}
+    assert REDACTED in json.loads(line)["traceback"]
+
+
+def issued_parts(text: str) -> set[str]:
+    """Return the words that a part of a key may be, its id not among them."""
+    return {word for word in re.split(r"[^0-9A-Za-z]+", text) if len(word) > 12} | {"millrace"}
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "API_KEY is not set: give the key that clients must send as x-api-key",
         "API_KEYS must be TENANT:KEY,TENANT:KEY",
         "The x-api-key is not valid",
         "Unexpected token in the expression",
+        "millrace_send_to_deliver_seconds is above millrace_processing_lag_records",
     ],
 )
 def test_what_is_said_about_keys_stays_readable(text: str) -> None:
@@ -233,7 +261,10 @@ def test_a_library_is_never_more_talkative_than_we_are(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("text", ["token:", "token", "eyJaaaaaaaaa.eyJ", "x-api-key:'", "bearer"])
+@pytest.mark.parametrize(
+    "text",
+    ["token:", "token", "eyJaaaaaaaaa.eyJ", "millrace_aaaaaaaaaaaa_", "x-api-key:'", "bearer"],
+)
 def test_a_text_made_to_keep_the_search_busy_does_not(text: str) -> None:
     seconds = timeit(lambda: _line(text + " " * 50_000 + text * 10_000), number=1)
 

@@ -19,7 +19,7 @@ ALL = {
 }
 HELD = {
     "API_KEYS_ARN": "acme:one,beta:two\n",
-    "SIGNING_SECRET_ARN": "signs",
+    "SIGNING_SECRET_ARN": "what seals and signs",
     "KAFKA_SECRET_ARN": '{"username": "user", "password": "hush"}',
 }
 
@@ -29,7 +29,7 @@ def test_what_secrets_hold_takes_the_place_of_their_arns() -> None:
     settings = Settings.from_env(revealed(environ, {n: HELD[n] for n in secret_arns(environ)}))
 
     assert settings.credentials.keys == (("acme", "one"), ("beta", "two"))
-    assert settings.credentials.signing_secret == b"signs"
+    assert settings.credentials.signing_secret == b"what seals and signs"
     assert settings.kafka.identity.username == "user"
     assert settings.kafka.identity.password == "hush"
 

@@ -148,3 +148,34 @@ async def test_a_stream_that_the_registry_has_lost_sight_of_is_no_obstacle(
     clock.registry.streams.clear()
 
     assert await sender.send(a_stream(), b"1") == Receipt(PARTITION, 0)
+
+
+async def test_of_many_each_has_its_own_outcome(sender: Sending, sink: MemorySink) -> None:
+    sink.failures = [BrokerUnavailable()]
+
+    lost, stored = await sender.send_all(a_stream(), [b"1", b"2"], "00-ab-cd-01")
+
+    assert isinstance(lost, BrokerUnavailable)
+    assert stored == Receipt(PARTITION, 0)
+    assert [(record.value, record.traceparent) for record in sink.records] == [
+        (b"2", "00-ab-cd-01")
+    ]
+
+
+async def test_of_many_those_behind_the_end_are_refused(
+    sender: Sending, sink: MemorySink, clock: Clock
+) -> None:
+    clock.registry.streams[a_stream().stream_id] = a_stream(ended_at=5_000, end_source=1)
+
+    outcomes = await sender.send_all(a_stream(), [b"1", b"2", b"3"])
+
+    assert [type(outcome) for outcome in outcomes] == [Receipt, Receipt, StreamEnded]
+
+
+async def test_many_to_a_stream_that_has_ended_are_not_stored(
+    sender: Sending, sink: MemorySink
+) -> None:
+    outcomes = await sender.send_all(a_stream(ended_at=4_000, end_source=7), [b"1", b"2"])
+
+    assert [type(outcome) for outcome in outcomes] == [StreamEnded, StreamEnded]
+    assert sink.records == []

@@ -1,8 +1,12 @@
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 
 import pytest
 
+from streaming_runtime.core.api_keys import pepper_from
 from streaming_runtime.core.errors import ConfigurationInvalid
+from streaming_runtime.core.further_limits import FurtherRates
+from streaming_runtime.core.key_file import KeyFile
 from streaming_runtime.core.settings import (
     CredentialSettings,
     HttpSettings,
@@ -11,8 +15,10 @@ from streaming_runtime.core.settings import (
     ProcessingSettings,
     Settings,
     is_loopback,
+    key_peppers,
     log_level,
 )
+from tests.core.issued import issued
 
 NEEDED = {"KAFKA_BROKER": "localhost:9092", "API_KEY": "a-key"}
 
@@ -37,7 +43,7 @@ def test_each_variable_arrives_where_it_belongs() -> None:
             "KAFKA_PARTITIONS": "3",
             "API_KEY": "a-key",
             "API_KEYS": "acme:one, beta:t:wo,",
-            "SIGNING_SECRET": "signs",
+            "SIGNING_SECRET": "what seals and signs",
             "RATE_LIMIT_PER_SECOND": "5",
             "RATE_LIMIT_BURST": "7",
             "RATE_LIMIT_READERS": "0",
@@ -54,7 +60,10 @@ def test_each_variable_arrives_where_it_belongs() -> None:
 
     assert settings.kafka == KafkaSettings("one:9092, [::1]:9093", "plaintext", "test_1-", 3)
     keys = (("default", "a-key"), ("acme", "one"), ("beta", "t:wo"))
-    assert settings.credentials == CredentialSettings(keys, b"signs")
+    peppers = (pepper_from(b"what seals and signs"),)
+    assert settings.credentials == CredentialSettings(
+        keys, b"what seals and signs", peppers=peppers
+    )
     assert settings.limits == LimitSettings(5, 7, 0)
     origins = ("https://one.example", "https://two.example")
     assert settings.http == HttpSettings("0.0.0.0", 9000, 0, 0, origins)
@@ -152,6 +161,54 @@ def test_without_any_key_nothing_starts() -> None:
         CredentialSettings.from_env({})
 
 
+def test_a_secret_is_enough_for_keys_that_are_made_later() -> None:
+    settings = CredentialSettings.from_env({"SIGNING_SECRET": "a long random text"})
+
+    assert (settings.keys, settings.signing_secret) == ((), b"a long random text")
+
+
+def test_tokens_alone_need_a_secret_that_seals() -> None:
+    with pytest.raises(ConfigurationInvalid, match="SIGNING_SECRET"):
+        CredentialSettings.from_env({"JWT_ISSUER": "https://issuer.example"})
+
+
+async def test_a_file_of_keys_is_enough_and_whoever_reads_the_same_one_agrees(
+    tmp_path: Path,
+) -> None:
+    paths = [str(tmp_path / name) for name in ("one", "other")]
+    for path in paths:
+        await KeyFile(path, lambda: 0.0).put(issued()[1])
+
+    read = [CredentialSettings.from_env({"API_KEYS_FILE": path}) for path in (*paths, paths[0])]
+
+    assert [settings.keys_file for settings in read[:2]] == paths
+    assert read[0].signing_secret == read[2].signing_secret != read[1].signing_secret
+    assert (read[0].keys, read[0].peppers) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"API_KEY": "a-key"}, {"SIGNING_SECRET": "a secret of these tests"}]
+)
+def test_a_file_of_keys_that_is_not_there_is_refused_at_the_start(
+    more: dict[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationInvalid, match="API_KEYS_FILE"):
+        CredentialSettings.from_env({"API_KEYS_FILE": str(tmp_path / "none"), **more})
+
+
+def test_peppers_are_given_or_follow_from_the_secret() -> None:
+    one, other = "a-pepper-of-16-characters", "another-of-16-characters"
+    secret = {"SIGNING_SECRET": "what seals and signs"}
+
+    assert key_peppers({}) == ()
+    assert key_peppers(secret) == (pepper_from(b"what seals and signs"),)
+    given = {"KEY_PEPPER": f"{one}, {other}"}
+    assert key_peppers(secret | given) == (one.encode(), other.encode())
+    with pytest.raises(ConfigurationInvalid, match="KEY_PEPPER") as refused:
+        key_peppers({"KEY_PEPPER": "hush"})
+    assert "hush" not in str(refused.value)
+
+
 def test_keys_of_tenants_are_enough() -> None:
     keys = CredentialSettings.from_env({"API_KEYS": "acme:one"}).keys
 
@@ -192,7 +249,7 @@ def test_other_keys_give_another_secret() -> None:
 
 
 def test_a_given_secret_is_used_as_it_is() -> None:
-    assert _secret("a:one", SIGNING_SECRET="sésame") == "sésame".encode()
+    assert _secret("a:one", SIGNING_SECRET="sésame, ouvre-toi") == "sésame, ouvre-toi".encode()
 
 
 @pytest.mark.parametrize(
@@ -210,3 +267,13 @@ def test_a_loopback_address_is_known(host: str) -> None:
 def test_the_log_level_can_be_read_alone() -> None:
     assert log_level({}) == "INFO"
     assert log_level({"LOG_LEVEL": "ERROR"}) == "ERROR"
+
+
+def test_further_limits_are_off_unless_they_are_asked_for() -> None:
+    names = ("RECORDS", "BYTES", "STARTS", "STREAM", "RECONNECTS")
+    environ = {f"RATE_LIMIT_{name}_PER_SECOND": str(n) for n, name in enumerate(names, 1)}
+
+    assert LimitSettings.from_env({}).further == FurtherRates(0, 0, 0, 0, 0)
+    assert LimitSettings.from_env(environ).further == FurtherRates(1, 2, 3, 4, 5)
+    with pytest.raises(ConfigurationInvalid, match="RATE_LIMIT_BYTES_PER_SECOND"):
+        LimitSettings.from_env({"RATE_LIMIT_BYTES_PER_SECOND": "many"})

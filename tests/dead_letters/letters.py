@@ -70,23 +70,26 @@ async def leave(settings: KafkaSettings, *letters: Left) -> list[str]:
 
 async def start_streams(settings: KafkaSettings, *keys: bytes, ended_at: int | None = None) -> None:
     """Write the registry's entries of streams."""
-    incarnation, now = new_incarnation(), time.time_ns() // 1_000_000
     async with AIOKafkaProducer(bootstrap_servers=settings.broker) as producer:
         for key in keys:
-            stream = Stream(
-                stream_id=key.decode(),
-                tenant="default",
-                processor=Processor("identity"),
-                incarnation=incarnation,
-                partition=0,
-                first_offset=0,
-                created_at=now,
-                ended_at=ended_at,
-            )
-            await producer.send_and_wait(settings.streams_topic, to_json(stream), key)
+            entry = to_json(a_stream(key, ended_at=ended_at))
+            await producer.send_and_wait(settings.streams_topic, entry, key)
 
 
-async def command(settings: KafkaSettings, *words: str) -> Said:
+def a_stream(key: bytes, *, ended_at: int | None = None) -> Stream:
+    return Stream(
+        stream_id=key.decode(),
+        tenant="default",
+        processor=Processor("identity"),
+        incarnation=new_incarnation(),
+        partition=0,
+        first_offset=0,
+        created_at=time.time_ns() // 1_000_000,
+        ended_at=ended_at,
+    )
+
+
+async def command(settings: KafkaSettings, *words: str, **variables: str) -> Said:
     """Run the command, with nobody at its terminal."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "streaming_runtime.dead_letters", *words),
@@ -95,6 +98,7 @@ async def command(settings: KafkaSettings, *words: str) -> Said:
             **os.environ,
             "KAFKA_BROKER": settings.broker,
             "KAFKA_TOPIC_PREFIX": settings.topic_prefix,
+            **variables,
         },
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -52,6 +52,12 @@ class Emulated:
             answer = await control.post("/faults", json=asked)
         assert answer.status_code == 200, answer.text
 
+    async def choose(self, form: str) -> None:
+        """Have the functions get another front's events from now on."""
+        async with httpx.AsyncClient(base_url=self.control_url) as control:
+            answer = await control.put("/events", json={"form": form})
+        assert (answer.status_code, answer.json()["events"]) == (200, form), answer.text
+
     async def faults_left(self) -> list[Json]:
         async with httpx.AsyncClient(base_url=self.control_url) as control:
             left: list[Json] = (await control.get("/state")).json()["faults"]

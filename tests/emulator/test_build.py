@@ -9,10 +9,13 @@ import os
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 from local.build import __main__ as command
 from local.build.archive import files_of, size_of, write_zip
@@ -89,6 +92,31 @@ def test_a_function_imports_with_nothing_but_its_folder(name: str, built: Built)
     assert all(Path(path).is_file() for path in ours)
 
 
+def test_a_function_can_check_a_token_with_nothing_but_its_folder(built: Built) -> None:
+    key = RSAKey.generate_key(2048, {"kid": "k"})
+    published = {"keys": [key.as_dict(private=False)]}
+    claims = {"iss": "https://issuer", "aud": "us", "sub": "acme", "exp": time.time() + 60}
+    token = jwt.encode({"alg": "RS256", "kid": "k"}, claims, key)
+    code = (
+        "import sys, asyncio; sys.path.insert(0, sys.argv[1]);"
+        "import functions.send.handler;"
+        "assert not {'joserfc', 'cryptography'} & set(sys.modules);"
+        "from streaming_runtime.core.jwt_settings import JwtSettings;"
+        "from streaming_runtime.http.bearer import IssuerTokens;"
+        "from streaming_runtime.http.key_set import KeySet;"
+        "settings = JwtSettings('https://issuer', 'us', '', ('RS256',), 'sub');"
+        f"tokens = IssuerTokens(settings, KeySet(lambda: {published!r}));"
+        f"print(asyncio.run(tokens.principal_of({token!r})).tenant);"
+        "print(sys.modules['cryptography'].__file__)"
+    )
+    directory = built("send")
+
+    tenant, file = isolated(directory, code).splitlines()
+
+    assert tenant == "acme"
+    assert file.startswith(str(directory))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_function_holds_only_what_it_reaches(name: str, built: Built) -> None:
     directory = built(name)
@@ -122,6 +150,7 @@ def test_all_bytecode_is_believed_whatever_the_date(name: str, built: Built) -> 
     assert not any(str(ROOT).encode() in path.read_bytes() for path in compiled)
 
 
+@pytest.mark.soak
 def test_two_builds_at_two_times_in_two_places_are_the_same_bytes(
     built: Built, tmp_path: Path
 ) -> None:

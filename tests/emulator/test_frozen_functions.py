@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -75,20 +76,25 @@ async def all_results(client: Client, stream: str, count: int) -> list[object]:
                 return found
 
 
+async def freezes_of(running: Emulated) -> dict[int, int]:
+    """Return how often each sandbox of send was frozen."""
+    sandboxes = (await running.state("send"))["sandboxes"]
+    return {sandbox["pid"]: sandbox["freezes"] for sandbox in sandboxes}
+
+
 async def test_a_sandbox_is_frozen_between_its_calls_and_used_again(
     running: Emulated, client: Client
 ) -> None:
     stream = await client.start()
     await client.send(stream, 1)
-    [before] = (await running.state("send"))["sandboxes"]
-    assert is_frozen(before["pid"])
+    before = await freezes_of(running)
 
     await client.send(stream, 2)
 
-    [after] = (await running.state("send"))["sandboxes"]
-    assert after["pid"] == before["pid"]
-    assert after["freezes"] == before["freezes"] + 1
-    assert is_frozen(after["pid"])
+    after = await freezes_of(running)
+    assert after.keys() == before.keys()
+    assert sorted(after[pid] - before[pid] for pid in after) == [0] * (len(after) - 1) + [1]
+    assert all(map(is_frozen, after))
 
 
 async def test_calls_at_the_same_time_have_a_sandbox_each(
@@ -110,7 +116,13 @@ async def test_calls_at_the_same_time_have_a_sandbox_each(
 TIMES = {"cold": 2, "timeout": 2, "memory": 3, "cut": 2, "hole": 1}
 
 
-@pytest.mark.parametrize("fault", TIMES)
+def those_in_every_run(*faults: str) -> list[Any]:
+    """Return all faults; the ones that are not named run in the soak."""
+    soak = pytest.mark.soak
+    return [fault if fault in faults else pytest.param(fault, marks=soak) for fault in TIMES]
+
+
+@pytest.mark.parametrize("fault", those_in_every_run("timeout"))
 async def test_a_client_that_insists_has_each_record_once(
     fault: str, running: Emulated, client: Client
 ) -> None:
@@ -130,7 +142,7 @@ async def test_a_client_that_insists_has_each_record_once(
     assert found == sent
 
 
-@pytest.mark.parametrize("fault", ["cut", "hole"])
+@pytest.mark.parametrize("fault", [pytest.param("cut", marks=pytest.mark.soak), "hole"])
 async def test_after_a_dead_connection_a_call_answers_in_time_and_the_next_works(
     fault: str, running: Emulated, client: Client
 ) -> None:
@@ -150,7 +162,7 @@ async def test_after_a_dead_connection_a_call_answers_in_time_and_the_next_works
     assert found.count("in doubt") == (1 if first.status_code == 202 else found.count("in doubt"))
 
 
-@pytest.mark.parametrize("fault", TIMES)
+@pytest.mark.parametrize("fault", those_in_every_run("memory", "cut"))
 async def test_a_reader_goes_on_at_its_cursor_whatever_becomes_of_the_function(
     fault: str, running: Emulated, client: Client
 ) -> None:
@@ -205,11 +217,11 @@ async def test_a_browser_follows_over_many_finite_answers_without_loss_or_repeat
             if first == RESULTS // 2:
                 await running.arm("results", "cold")
                 await running.arm("results", "cut")
-            await asyncio.sleep(0.1)
-        await page.wait_for(f"window.seen.length >= {RESULTS}", 60)
+            # Seen before the next is sent: so it takes an answer for each batch at least.
+            await page.wait_for(f"window.seen.length >= {first + 10}", 60)
         seen, opened = await page.evaluate("[window.seen, window.opened]")
         await page.evaluate("window.source.close()")
         await page.close()
 
     assert seen == list(range(RESULTS))
-    assert opened > 3
+    assert opened >= RESULTS // 10

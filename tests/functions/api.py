@@ -17,6 +17,7 @@ from functions.results.routes import router as results
 from functions.send.routes import router as send
 from functions.start.routes import router as start
 from functions.streams.routes import router as streams
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.cursor import CursorSeal
 from streaming_runtime.core.idempotency import KeyedSending
 from streaming_runtime.core.limits import TenantLimits
@@ -25,13 +26,16 @@ from streaming_runtime.core.results import ResultEncoder
 from streaming_runtime.core.sending import Sending
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.core.streams import Streams
+from streaming_runtime.core.tickets import TicketSeal
 from streaming_runtime.http.application import create_app
+from streaming_runtime.http.credential_kinds import CredentialKinds
 from streaming_runtime.http.credentials import ConfiguredKeys
 from streaming_runtime.http.edge import Edge
 from streaming_runtime.http.finite_streams import FiniteStreams
 from streaming_runtime.http.gate import Gate
 from streaming_runtime.http.openapi import document
 from streaming_runtime.http.services import Services
+from streaming_runtime.http.tickets import SignedTickets
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.connection import Connected, connected
 from streaming_runtime.kafka.direct_results import DirectResults
@@ -46,6 +50,7 @@ KEYS = (("acme", KEY), ("other", OTHER_KEY))
 DOCUMENT = document(ROUTERS)
 SEAL_SECRET = "a secret of these tests"
 SEAL = CursorSeal(SEAL_SECRET.encode())
+TICKETS = TicketSeal(SEAL_SECRET.encode())
 
 
 class Figures:
@@ -60,10 +65,6 @@ class Figures:
 
     def refused(self, code: str) -> None:
         self.codes.append(code)
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def no_limits() -> TenantLimits:
@@ -85,12 +86,18 @@ def services(
     readings = Readings(log, SEAL)
     sending = Sending(kafka.sink, kafka.registry, now_ms)
     return Services(
-        gate=Gate(ConfiguredKeys(KEYS), tenant_limits),
+        gate=Gate(
+            CredentialKinds(
+                ConfiguredKeys(KEYS), tickets=SignedTickets(TICKETS, keys.claims, now_ms)
+            ),
+            tenant_limits,
+        ),
         streams=Streams(kafka.registry, kafka.sink, log, Catalog(), "identity", now_ms),
         sending=sending,
         keyed=KeyedSending(sending, keys.claims, keys.input_log),
         readings=readings,
-        event_streams=FiniteStreams(readings),
+        event_streams=FiniteStreams(readings, now_ms),
+        tickets=TICKETS,
         is_streaming=is_streaming,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -66,14 +65,12 @@ async def test_a_stream_that_ends_meanwhile_refuses_the_records_behind(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream_id = await api.start()
-    real = Sending.send
+    real = Sending.send_all
 
-    async def send(self: Sending, stream: Any, value: bytes, *more: Any) -> Any:
-        if json.loads(value) > 1:
-            raise StreamEnded
-        return await real(self, stream, value, *more)
+    async def send_all(self: Sending, stream: Any, values: Any, *more: Any) -> Any:
+        return [*await real(self, stream, values[:2], *more), StreamEnded(), StreamEnded()]
 
-    monkeypatch.setattr(Sending, "send", send)
+    monkeypatch.setattr(Sending, "send_all", send_all)
     answer = await api.client.post(
         f"/stream/{stream_id}/send", json=[{"data": number} for number in range(4)]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -99,6 +99,19 @@ async def open_all(sandboxes: dict[str, LambdaProcess], asked: dict[str, Asked])
 WELL = {"start": 201, "send": 202, "results": 200, "streams": 200}
 
 
+async def call_after_a_freeze(
+    sandboxes: dict[str, LambdaProcess], asked: dict[str, Asked], happen: Callable[[], None]
+) -> dict[str, tuple[int, Any, float]]:
+    """Open all, let something happen to their connections while they stand still, and call."""
+    await open_all(sandboxes, asked)
+    for process in sandboxes.values():
+        process.freeze()
+    happen()
+    for process in sandboxes.values():
+        process.thaw()
+    return await call_all(sandboxes, asked)
+
+
 def statuses(found: dict[str, tuple[int, Any, float]]) -> dict[str, int]:
     return {name: status for name, (status, *_) in found.items()}
 
@@ -107,14 +120,8 @@ async def test_connections_that_were_closed_in_a_freeze_cost_nothing(
     sandboxes: dict[str, LambdaProcess], network: Proxy, api: Api
 ) -> None:
     asked = requests(await api.start())
-    await open_all(sandboxes, asked)
 
-    for process in sandboxes.values():
-        process.freeze()
-    network.reset()
-    for process in sandboxes.values():
-        process.thaw()
-    found = await call_all(sandboxes, asked)
+    found = await call_after_a_freeze(sandboxes, asked, network.reset)
 
     assert statuses(found) == WELL
     assert max(seconds for *_, seconds in found.values()) < PROMISED_SECONDS
@@ -124,14 +131,8 @@ async def test_connections_that_swallow_everything_are_noticed_in_time(
     sandboxes: dict[str, LambdaProcess], network: Proxy, api: Api
 ) -> None:
     asked = requests(await api.start())
-    await open_all(sandboxes, asked)
 
-    for process in sandboxes.values():
-        process.freeze()
-    network.switch("hole")
-    for process in sandboxes.values():
-        process.thaw()
-    refused = await call_all(sandboxes, asked)
+    refused = await call_after_a_freeze(sandboxes, asked, lambda: network.switch("hole"))
     network.switch("pass")
     after = await call_all(sandboxes, asked)
 

@@ -10,12 +10,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.errors import BrokerUnavailable, OutcomeUnknown
 from streaming_runtime.core.model import Receipt, Record
 from streaming_runtime.http.application import create_app
 from streaming_runtime.kafka.idempotency_parts import idempotency_over
 from streaming_runtime.kafka.sink import KafkaSink
-from tests.functions.api import ROUTERS, Api, client_of, no_limits, now_ms, services
+from tests.functions.api import ROUTERS, Api, client_of, no_limits, services
 from tests.functions.test_send import stored_record
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -152,14 +152,14 @@ async def test_large_lines_under_way_are_bounded_in_bytes(
     stream_id = await api.start()
     line = b'{"data":"' + b"x" * (250 << 10) + b'"}\n'
     released, held = asyncio.Event(), []
-    real = Sending.send
+    real = Sending.send_all
 
-    async def send(self: Sending, stream: Any, value: bytes, *more: Any) -> Any:
-        held.append(len(value))
+    async def send_all(self: Sending, stream: Any, values: Any, *more: Any) -> Any:
+        held.append(sum(map(len, values)))
         await released.wait()
-        return await real(self, stream, b"1", *more)
+        return await real(self, stream, [b"1" for _ in values], *more)
 
-    monkeypatch.setattr(Sending, "send", send)
+    monkeypatch.setattr(Sending, "send_all", send_all)
     async with conversation(api, stream_id) as talk:
         for _ in range(100):
             talk.write(line)

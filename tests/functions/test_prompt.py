@@ -9,9 +9,10 @@ import pytest
 from functions import prompt
 from functions.prompt import PromptLog, PromptRegistry
 from functions.unreachable import UnreachableKafka
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.ports import Bounds
-from tests.functions.api import Api, now_ms
+from tests.functions.api import Api
 
 
 class Silent(UnreachableKafka):

@@ -8,18 +8,20 @@ import httpx
 import pytest
 
 from functions.unreachable import UnreachableKafka
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.idempotency import KeyedSending
 from streaming_runtime.core.limits import TenantLimits
 from streaming_runtime.core.reading import Readings
 from streaming_runtime.core.sending import Sending
 from streaming_runtime.core.streams import Streams
+from streaming_runtime.core.tickets import TicketSeal
 from streaming_runtime.http.application import create_app
 from streaming_runtime.http.credentials import ConfiguredKeys
 from streaming_runtime.http.finite_streams import FiniteStreams
 from streaming_runtime.http.gate import Gate
 from streaming_runtime.http.services import Services
 from streaming_runtime.processing.catalog import Catalog
-from tests.functions.api import KEYS, ROUTERS, SEAL, Figures, client_of, now_ms
+from tests.functions.api import KEYS, ROUTERS, SEAL, Figures, client_of
 
 STREAM = "/stream/" + "A" * 22
 ROUTES = [
@@ -43,7 +45,8 @@ def client() -> httpx.AsyncClient:
         sending=sending,
         keyed=KeyedSending(sending, kafka, kafka),
         readings=readings,
-        event_streams=FiniteStreams(readings),
+        event_streams=FiniteStreams(readings, now_ms),
+        tickets=TicketSeal(b""),
         is_streaming=False,
     )
     return client_of(create_app(ROUTERS, services, Figures()))

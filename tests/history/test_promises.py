@@ -40,7 +40,7 @@ async def _judged(options: Options) -> Record:
 
 @pytest.mark.timeout(360)
 async def test_a_minute_of_faults_loses_repeats_and_reorders_nothing(tmp_path: Path) -> None:
-    options = _options(tmp_path / "run", "--seconds 60 --rate 60 --faults 15")
+    options = _options(tmp_path / "run", "--seconds 60 --rate 40 --faults 15")
 
     record = await _judged(options)
 

@@ -81,7 +81,9 @@ class Served:
         self.figures = Figures()
         gate = Gate(ConfiguredKeys([]), TenantLimits(0, 0, 0, lambda: 0.0))
         nothing: Any = None
-        services = Services(gate, nothing, nothing, nothing, nothing, nothing, is_streaming=True)
+        services = Services(
+            gate, nothing, nothing, nothing, nothing, nothing, nothing, is_streaming=True
+        )
         self.app: Edge = create_app([ROUTER], services, self.figures, origins)
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:

@@ -9,20 +9,28 @@ import pytest
 
 from streaming_runtime.core.cursor import Cursor
 from streaming_runtime.core.model import Position
+from streaming_runtime.core.principals import Principal
 from streaming_runtime.core.reading import Gap, Readings
 from streaming_runtime.http.answers import EVENT_STREAM, NDJSON
 from streaming_runtime.http.edge import Exchange
 from streaming_runtime.http.finite_streams import FiniteStreams
 from tests.core.memory import SEAL, STREAM_ID, MemoryLog, a_stream
 
+NOW_MS = 1_000_000
+ACME = Principal("acme")
+
 
 async def answered(
-    log: MemoryLog, form: str, offset: int = 0, gap: Gap | None = None
+    log: MemoryLog,
+    form: str,
+    offset: int = 0,
+    gap: Gap | None = None,
+    principal: Principal = ACME,
 ) -> tuple[dict[str, Any], str]:
     """Return the head and the body of one answer."""
     cursor = Cursor("incarn01", Position(offset))
-    answer = FiniteStreams(Readings(log, SEAL)).answer(
-        form, a_stream(), cursor, gap, "acme", {"RateLimit": "r"}
+    answer = FiniteStreams(Readings(log, SEAL), lambda: NOW_MS).answer(
+        form, a_stream(), cursor, gap, principal, {"RateLimit": "r"}
     )
     messages: list[Any] = []
 
@@ -101,3 +109,18 @@ async def test_a_failure_to_read_is_told_and_keeps_the_position(log: MemoryLog, 
     *_, error, position = body.strip("\n").split("\n\n" if form == EVENT_STREAM else "\n")
     assert "broker-unavailable" in error
     assert start in position
+
+
+@pytest.mark.parametrize(("left_ms", "told"), [(61_000, None), (59_500, 59), (0, 0)])
+async def test_a_credential_that_ends_soon_is_told_of_at_once(
+    log: MemoryLog, left_ms: int, told: int | None
+) -> None:
+    principal = Principal("acme", expires_at=NOW_MS + left_ms)
+
+    _, events = await answered(log, EVENT_STREAM, principal=principal)
+    _, lines = await answered(log, NDJSON, principal=principal)
+
+    event = ["event: credential-expiring", f'data: {{"expires_in":{told}}}']
+    expected = [] if told is None else [event]
+    assert [block for block in blocks(events) if "event: credential-expiring" in block] == expected
+    assert (f'{{"control":"credential-expiring","expires_in":{told}}}' in lines) is bool(expected)

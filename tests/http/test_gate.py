@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import pytest
 
 from streaming_runtime.core.errors import BrokerUnavailable, Forbidden, RateLimited, Unauthorized
+from streaming_runtime.core.further_limits import FurtherLimits, FurtherRates
 from streaming_runtime.core.limits import TenantLimits, Verdict
 from streaming_runtime.core.principals import Principal
 from streaming_runtime.http.credentials import ConfiguredKeys
-from streaming_runtime.http.gate import Gate, SharedGate
+from streaming_runtime.http.gate import Gate, HeldGate, SharedGate
 
 KEYS = ConfiguredKeys([("acme", "one"), ("acme", "two"), ("other", "three")])
 
@@ -136,7 +137,12 @@ class Holder:
         self._principal = principal
 
     async def principal_of(
-        self, headers: Mapping[str, str], query: Mapping[str, str], stream_id: str | None
+        self,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        stream_id: str | None,
+        *,
+        is_socket: bool = False,
     ) -> Principal:
         return self._principal
 
@@ -158,3 +164,110 @@ async def test_a_credential_for_some_streams_is_forbidden_on_others() -> None:
     assert await ours.enter({}, "start")
     with pytest.raises(Forbidden):
         await ours.enter({}, "send", "xab")
+
+
+class Held:
+    """Implements HeldLimits: what it holds, and what it gives when it is asked."""
+
+    def __init__(self, held: Verdict | None, asked: Verdict | None) -> None:
+        self._held, self._asked = held, asked
+
+    def take_held(self, tenant: str) -> Verdict | None:
+        return self._held
+
+    async def take(self, tenant: str) -> Verdict:
+        if self._asked is None:
+            raise BrokerUnavailable
+        return self._asked
+
+
+def held_gate(held: Verdict | None, asked: Verdict | None) -> HeldGate:
+    return HeldGate(KEYS, TenantLimits(1, 1, 0, lambda: 0.0), Held(held, asked))
+
+
+async def test_what_is_held_is_used_before_anybody_is_asked() -> None:
+    held = await held_gate(Verdict(True, 7, 1, 0), None).enter({"x-api-key": "one"}, "read")
+    asked = await held_gate(None, Verdict(True, 3, 1, 0)).enter({"x-api-key": "one"}, "read")
+
+    assert held.headers["RateLimit"] == '"requests";r=7;t=1'
+    assert asked.headers["RateLimit"] == '"requests";r=3;t=1'
+    with pytest.raises(RateLimited) as caught:
+        await held_gate(None, Verdict(False, 0, 5, 4)).enter({"x-api-key": "one"}, "read")
+    assert caught.value.headers["Retry-After"] == "4"
+
+
+async def test_while_nobody_can_be_asked_what_is_not_held_is_counted_here() -> None:
+    gate = held_gate(None, None)
+
+    await gate.enter({"x-api-key": "one"}, "read")
+    with pytest.raises(RateLimited):
+        await gate.enter({"x-api-key": "one"}, "read")
+
+
+def further(clock: Clock, rates: FurtherRates, principal: Principal | None = None) -> Gate:
+    limits = TenantLimits(1_000, 2_000, 9, clock)
+    return Gate(Holder(principal or Principal("acme")), limits, FurtherLimits(rates, clock))
+
+
+async def test_starts_and_requests_for_one_stream_have_limits_of_their_own() -> None:
+    clock = Clock()
+    ours = further(clock, FurtherRates(starts=1, stream=1))
+    for _ in range(2):
+        admission = await ours.enter({}, "start")
+        await ours.enter({}, "send", "a")
+
+    assert admission.headers == {
+        "RateLimit-Policy": '"requests";q=3000;w=1, "starts";q=3;w=1',
+        "RateLimit": '"requests";r=1997;t=1, "starts";r=0;t=2',
+    }
+    for scope, stream in (("start", None), ("read", "a")):
+        with pytest.raises(RateLimited) as refused:
+            await ours.enter({}, scope, stream)  # type: ignore[arg-type]
+        assert int(refused.value.headers["Retry-After"]) >= 1
+    assert await ours.enter({}, "read")
+    assert await ours.enter({}, "send", "b")
+    clock.now += int(refused.value.headers["Retry-After"])
+    assert await ours.enter({}, "start")
+    assert await ours.enter({}, "send", "a")
+
+
+async def test_a_key_with_a_limit_is_refused_and_the_tenants_other_keys_are_not() -> None:
+    clock = Clock()
+    key = Principal("acme", key_id="k1", per_second=1, burst=1)
+    ours = further(clock, FurtherRates(), key)
+
+    await ours.enter({}, "read")
+    with pytest.raises(RateLimited) as refused:
+        await ours.enter({}, "read")
+
+    assert refused.value.headers["RateLimit"].startswith('"key";r=0;')
+    assert refused.value.headers["RateLimit-Policy"] == '"key";q=2;w=1'
+    assert await ours.counted(Principal("acme", key_id="k2"), "read")
+    clock.now += int(refused.value.headers["Retry-After"])
+    assert await ours.enter({}, "read")
+
+
+def test_records_and_bytes_are_counted_before_anything_is_stored() -> None:
+    ours = further(Clock(), FurtherRates(records=10, bytes=100))
+
+    fields = ours.count_data("acme", 2, 50, {"RateLimit": "x", "RateLimit-Policy": "y"})
+    with pytest.raises(RateLimited, match="bytes") as refused:
+        ours.count_data("acme", 1, 151)
+    with pytest.raises(RateLimited, match="records"):
+        ours.count_data("acme", 19, 1)
+
+    assert fields["RateLimit"] == 'x, "records";r=18;t=1, "bytes";r=150;t=1'
+    assert refused.value.headers["RateLimit-Policy"] == '"bytes";q=300;w=1'
+    assert ours.count_data("acme", 18, 150)
+    assert ours.count_data("other", 20, 200)
+
+
+def test_new_readers_have_a_pace() -> None:
+    ours = further(Clock(), FurtherRates(reconnects=1))
+    for _ in range(2):
+        ours.open_reader("acme")
+        ours.close_reader("acme")
+
+    with pytest.raises(RateLimited) as refused:
+        ours.open_reader("acme")
+    assert refused.value.headers["RateLimit-Policy"] == '"reconnects";q=3;w=1'

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from litestar.types import Receive, Scope, Send
 
+from streaming_runtime.core.api_keys import generated
+from streaming_runtime.core.audit import MOST_PER_SECOND, Denial, deny
 from streaming_runtime.core.errors import ConfigurationInvalid
 from streaming_runtime.http.answers import Answer
 from streaming_runtime.http.edge import Edge
@@ -248,6 +250,25 @@ def test_log_lines_of_a_call_carry_the_id_that_aws_gave_it(
     assert "correlation_id" not in refused
 
 
+def test_a_denial_stands_among_a_functions_log_in_bounds(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def denying(scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in range(100):
+            deny(Denial("forbidden", "0123", "/stream/start", "192.0.2.7"))
+        await nothing(scope, receive, send)
+
+    with echoing(denying) as handler:
+        handler(event("start_rest_v1"), CONTEXT)
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    denied = [line for line in lines if line.get("log") == "audit"]
+    # At most two seconds are touched.
+    assert MOST_PER_SECOND <= len(denied) <= 2 * MOST_PER_SECOND + 1
+    assert (denied[0]["reason"], denied[0]["client"]) == ("forbidden", "192.0.2.7")
+    assert denied[0]["correlation_id"]
+
+
 def test_a_clients_own_chatter_is_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     kafka = logging.getLogger("aiokafka")
     monkeypatch.setattr(kafka, "level", logging.NOTSET)
@@ -272,3 +293,23 @@ def test_settings_that_cannot_be_used_fail_the_call_and_are_counted(
         handler(event("start_rest_v1"), CONTEXT)
 
     assert '"ConfigurationFaults":[1.0]' in capsys.readouterr().out
+
+
+def test_no_line_holds_a_credential_whoever_put_it_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    key, _ = generated()
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhY21lIn0.c2lnbmF0dXJl"
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        logging.getLogger("millrace.http").warning("noted %s", key, extra={"found": [token]})
+        await nothing(scope, receive, send)
+
+    with echoing(noting) as handler:
+        handler(event("start_rest_v1"), CONTEXT)
+
+    written = capsys.readouterr().out
+    noted = next(line for line in written.splitlines() if "noted" in line)
+    assert json.loads(noted)["message"] == "noted [redacted]"
+    assert key not in written
+    assert token not in written

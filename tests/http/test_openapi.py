@@ -20,6 +20,15 @@ from streaming_runtime.http.openapi import VERSION, Undocumented, document, oper
 from tests.functions.api import ROUTERS
 
 ROOT = Path(__file__).parents[2]
+SCOPES = {
+    "startStream": "start",
+    "sendRecords": "send",
+    "readResults": "read",
+    "getStream": "read",
+    "listStreams": "read",
+    "endStream": "send",
+    "makeTicket": "read",
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +57,7 @@ def test_it_describes_exactly_the_routes_there_are(whole: dict[str, Any]) -> Non
         ("POST", "/stream/{stream_id}/send"),
         ("GET", "/stream/{stream_id}/results"),
         ("POST", "/stream/{stream_id}/end"),
+        ("POST", "/stream/{stream_id}/ticket"),
         ("GET", "/stream/{stream_id}"),
         ("GET", "/streams"),
     }
@@ -73,12 +83,15 @@ def test_a_websocket_is_no_part_of_it() -> None:
 def test_every_operation_needs_a_credential_and_names_its_parameters(
     whole: dict[str, Any],
 ) -> None:
-    assert set(whole["components"]["securitySchemes"]) == {"apiKey", "bearer"}
+    assert set(whole["components"]["securitySchemes"]) == {"apiKey", "bearer", "ticket"}
     for path, methods in whole["paths"].items():
         for operation in methods.values():
             named = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
 
-            assert operation["security"] == [{"apiKey": []}, {"bearer": []}]
+            scopes = [f"stream:{SCOPES[operation['operationId']]}"]
+            # A ticket opens results, and nothing else.
+            more = ["ticket"] if path.endswith("/results") else []
+            assert operation["security"] == [{n: scopes} for n in ("apiKey", "bearer", *more)]
             assert named == ({"stream_id"} if "{stream_id}" in path else set())
 
 

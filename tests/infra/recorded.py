@@ -69,6 +69,7 @@ def requests(stream_id: str) -> dict[str, Requests]:
         "streams": [
             _get(f"/stream/{stream_id}"),
             _get("/streams"),
+            _post(f"/stream/{stream_id}/ticket", ""),
             _post(f"/stream/{stream_id}/end", ""),
         ],
     }

@@ -19,12 +19,20 @@ from tests.infra.templates import ROOT, resolved
 LEFT_OUT = {
     "API_KEY": "one key in the clear: a secret holds them",
     "API_KEYS": "API_KEYS_ARN stands for it",
+    "API_KEYS_FILE": "a file; nothing in Lambda or Fargate would put it there",
+    "KEY_PEPPER": "it follows from the secret of SIGNING_SECRET_ARN",
     "KAFKA_CA_FILE": "MSK's certificates are signed by an authority that the system knows",
     "KAFKA_CERTIFICATE_FILE": "a file; nothing in Lambda or Fargate would put it there",
     "KAFKA_KEY_FILE": "as its certificate",
     "KAFKA_PASSWORD": "KAFKA_SECRET_ARN stands for it",
     "KAFKA_SCRAM_MECHANISM": "MSK knows SCRAM-SHA-512 alone, which is the default",
     "KAFKA_USERNAME": "KAFKA_SECRET_ARN stands for it",
+    "RATE_LIMIT_BYTES_PER_SECOND": "off unless a deployment asks for it, as the four below",
+    "RATE_LIMIT_RECONNECTS_PER_SECOND": "off",
+    "RATE_LIMIT_RECORDS_PER_SECOND": "off",
+    "RATE_LIMIT_STARTS_PER_SECOND": "off",
+    "RATE_LIMIT_STREAM_PER_SECOND": "off",
+    "RUN_SEAL": "of a run on one machine",
     "SIGNING_SECRET": "SIGNING_SECRET_ARN stands for it",
 }
 OF_A_SERVER = {
@@ -134,8 +142,9 @@ def test_the_live_service_is_given_what_it_reads() -> None:
 def test_processing_is_given_what_it_reads() -> None:
     given = of_container("processing")
     needless = {"KAFKA_PARTITIONS", *OF_THE_API}
-    of_keys = {"API_KEY", "API_KEYS", "SIGNING_SECRET"}
-    left_out = {name for name in LEFT_OUT if name not in of_keys}
+    of_keys = {"API_KEY", "API_KEYS", "API_KEYS_FILE", "KEY_PEPPER", "RUN_SEAL", "SIGNING_SECRET"}
+    of_api = {name for name in LEFT_OUT if name in of_keys or name.startswith("RATE_LIMIT_")}
+    left_out = LEFT_OUT.keys() - of_api
 
     assert given.keys() | left_out == read_by_processing() - needless - of_keys
     assert given.keys().isdisjoint(left_out)
@@ -145,7 +154,7 @@ def test_what_the_templates_give_is_taken() -> None:
     """The example of a deployment, with its secrets read, is one that every part starts with."""
     secrets = {
         "API_KEYS_ARN": "acme:a-key",
-        "SIGNING_SECRET_ARN": "a secret",
+        "SIGNING_SECRET_ARN": "a secret of these tests",
     }
     region = {"AWS_REGION": "eu-central-1"}
     for given in (of_function("SendFunction"), of_container("live")):

@@ -29,7 +29,7 @@ POLICIES = {
     "AWS::KMS::Key",
     "AWS::SNS::TopicPolicy",
 }
-TOPICS = ("input", "results", "dead-letter", "streams", "idempotency", "processing-state")
+TOPICS = ("input", "results", "dead-letter", "streams", "idempotency", "limits", "processing-state")
 
 
 class Statement(NamedTuple):

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.idempotency import KafkaClaims
 from streaming_runtime.kafka.producer import SupervisedProducer
 from tests.kafka.parts import asking_offsets, in_background, reader
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 @asynccontextmanager

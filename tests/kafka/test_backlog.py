@@ -19,6 +19,11 @@ def waiting(load: Load, value: bytes = b"1") -> Pending:
     return Pending("t", b"k", value, [], 10, asyncio.get_running_loop().create_future())
 
 
+def future_of(record: Pending) -> asyncio.Future[tuple[int, int]]:
+    assert isinstance(record.waiter, asyncio.Future)
+    return record.waiter
+
+
 async def test_all_are_handed_over_in_the_order_in_which_they_came() -> None:
     load, moved = Load(), list[Pending]()
     backlog = Backlog(load)
@@ -41,10 +46,10 @@ async def test_whoever_waits_too_long_is_told_that_nothing_was_stored() -> None:
     backlog.add(second)
 
     with pytest.raises(BrokerUnavailable):
-        await first.waiter
+        await future_of(first)
     assert not second.waiter.done()
     with pytest.raises(BrokerUnavailable):
-        await second.waiter
+        await future_of(second)
     assert (load.records, load.bytes) == (0, 0)
 
 
@@ -57,7 +62,7 @@ async def test_a_record_handed_over_keeps_the_deadline_it_came_with() -> None:
     backlog.move_to(lambda _: None)
 
     with pytest.raises(OutcomeUnknown):
-        await record.waiter
+        await future_of(record)
 
 
 async def test_a_record_whose_sender_has_gone_is_dropped() -> None:
@@ -65,7 +70,7 @@ async def test_a_record_whose_sender_has_gone_is_dropped() -> None:
     backlog = Backlog(load)
     record = waiting(load)
     backlog.add(record)
-    record.waiter.cancel()
+    future_of(record).cancel()
 
     backlog.move_to(moved.append)
 
@@ -82,6 +87,6 @@ async def test_clearing_refuses_all_and_leaves_no_timer() -> None:
     backlog.clear()
 
     with pytest.raises(BrokerUnavailable):
-        await record.waiter
+        await future_of(record)
     assert backlog._expiry is None
     assert load.records == 0

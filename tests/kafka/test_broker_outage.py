@@ -36,6 +36,7 @@ async def own_broker(tmp_path: Path) -> AsyncIterator[Broker]:
         await broker.stop()
 
 
+@pytest.mark.soak
 async def test_a_broker_that_stands_still_and_one_that_is_killed_cost_no_acknowledged_record(
     own_broker: Broker,
 ) -> None:

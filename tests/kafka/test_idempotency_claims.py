@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.entries import BadEntry
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.ports import Ends
@@ -18,7 +19,7 @@ from streaming_runtime.kafka.idempotency import KafkaClaims, KafkaClock
 from streaming_runtime.kafka.idempotency_entries import Claimed, Released, decode, encode
 from streaming_runtime.kafka.producer import SupervisedProducer
 from tests.eventually import eventually
-from tests.kafka.keys import now_ms, running_claims
+from tests.kafka.keys import running_claims
 from tests.kafka.parts import asking_offsets, other_tasks, plain_producer, reader
 from tests.kafka.proxy import Proxy
 

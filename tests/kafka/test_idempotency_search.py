@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from streaming_runtime.core.clock import now_ms
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.model import Processor, Stream, new_stream_id
 from streaming_runtime.core.ports import Claim, Ends
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import idempotency_search
 from streaming_runtime.kafka.idempotency_search import KafkaInput
-from tests.kafka.keys import now_ms
 from tests.kafka.parts import asking_offsets, in_background, plain_producer, reader
 from tests.kafka.proxy import Proxy
 

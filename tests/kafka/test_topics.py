@@ -95,17 +95,19 @@ async def test_what_is_missing_is_made_and_announced_once(unmade: KafkaSettings)
         "results": 3,
         "dead-letter": 1,
         "idempotency": 1,
+        "limits": 1,
         "streams": 1,
     }
 
 
 async def test_topics_keep_what_they_promise(settings: KafkaSettings) -> None:
-    results, streams, keys = [
+    results, streams, keys, limits = [
         await configs_of(settings, topic)
         for topic in (
             settings.results_topic,
             settings.streams_topic,
             settings.idempotency_topic,
+            settings.limits_topic,
         )
     ]
 
@@ -118,6 +120,8 @@ async def test_topics_keep_what_they_promise(settings: KafkaSettings) -> None:
     assert keys["cleanup.policy"] == "delete"
     assert int(keys["retention.ms"]) > 24 * 3600 * 1000
     assert keys["message.timestamp.type"] == "LogAppendTime"
+    assert (limits["cleanup.policy"], limits["retention.ms"]) == ("delete", "600000")
+    assert limits["message.timestamp.type"] == "LogAppendTime"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from jsonschema import Draft7Validator
 from streaming_runtime.core import entries, positions
 from streaming_runtime.core.cursor import CursorSeal
 from streaming_runtime.core.errors import BrokerUnavailable, InvalidBody, RateLimited, every_error
+from streaming_runtime.core.key_entries import KEY_PREFIX, to_entry
 from streaming_runtime.core.model import (
     Height,
     Incarnation,
@@ -26,13 +27,14 @@ from streaming_runtime.core.reading import Delivery, Gap
 from streaming_runtime.core.results import EncodedResult, ResultEncoder
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.http import problems
-from streaming_runtime.http.event_forms import SseForm
+from streaming_runtime.http.event_forms import EXPIRING, SseForm
 from streaming_runtime.kafka.sink import KafkaSink
-from streaming_runtime.live import asyncapi, close_codes, frames
+from streaming_runtime.live import asyncapi, close_codes, first_message, frames
 from streaming_runtime.processing.dead_letters import dead_letter
 from streaming_runtime.processing.records import InputRecord, OutputRecord
 from streaming_runtime.processing.results import Results, problem
 from tests.core import event_stream
+from tests.core.issued import issued
 
 KAFKA = KafkaSettings("kafka-7.example:9092", "plaintext", "test.", 3)
 DOCUMENT = asyncapi.document(KAFKA)
@@ -159,10 +161,21 @@ def test_every_close_code_is_explained() -> None:
 
 
 def test_the_query_is_the_one_that_is_read() -> None:
-    query = DOCUMENT["channels"]["webSocket"]["bindings"]["ws"]["query"]
+    events = DOCUMENT["operations"]["sendEvents"]["bindings"]["http"]["query"]["properties"]
+    sockets = DOCUMENT["channels"]["webSocket"]["bindings"]["ws"]["query"]["properties"]
 
-    assert set(query["properties"]) == {*positions.PLACES, "until", "limit"}
-    assert query == DOCUMENT["operations"]["sendEvents"]["bindings"]["http"]["query"]
+    assert set(events) == {*positions.PLACES, "until", "limit", "ticket"}
+    assert sockets == {**events, first_message.PARAMETER: {"const": first_message.FIRST}}
+
+
+def test_a_credential_as_documented_is_taken_and_two_at_once_are_not() -> None:
+    message = DOCUMENT["channels"]["webSocket"]["messages"]["authenticate"]
+    (example,) = message["examples"]
+    two = {**example["payload"], "ticket": "a ticket"}
+
+    assert first_message.MESSAGE.decode(json.dumps(example["payload"])).key == "a key"
+    assert not _fits(message["payload"], two)
+    assert not _fits(message["payload"], {"type": "authenticate"})
 
 
 def _result(kind: Kind) -> EncodedResult:
@@ -187,6 +200,7 @@ PROBLEM = problems.document(BrokerUnavailable(), "id")
         (SseForm().gap(GAP._replace(requested=None)), "gap"),
         (SseForm().slow(1_500, CURSOR), "slow"),
         (SseForm().reconnect(1_500, CURSOR), "reconnect"),
+        (SseForm().expiring(60), EXPIRING),
         (SseForm().error(PROBLEM, 1_500), "error"),
     ],
 )
@@ -219,6 +233,7 @@ REF = msgspec.Raw(b'{"n":1}')
         (frames.receipt(STREAM.stream_id, Receipt(2, 7), REF), "receipt"),
         (frames.receipt(STREAM.stream_id, Receipt(2, 7), frames.NULL), "receipt"),
         (frames.send_error(RateLimited(), REF, "id"), "refused"),
+        (frames.expiring(60), EXPIRING),
         (frames.error(InvalidBody(), "id"), "error"),
     ],
 )
@@ -334,3 +349,13 @@ def test_announcements_are_documented(replaces: str | None) -> None:
 
     assert _has_documented_key("streams", "incarnation", key)
     assert _matching("streams", {}, json.loads(value)) == ["incarnation"]
+
+
+def test_an_issued_key_is_what_the_document_says() -> None:
+    _, key = issued(label="x", expires_at=1, revoked_at=2, per_second=3, burst=4)
+    name = KEY_PREFIX + key.key_id.encode()
+
+    assert _has_documented_key("streams", "issuedKey", name)
+    assert _matching("streams", {}, to_entry(key)) == ["issuedKey"]
+    documented = DOCUMENT["channels"]["streams"]["messages"]["issuedKey"]["payload"]["properties"]
+    assert documented.keys() == to_entry(key).keys()

@@ -20,6 +20,16 @@ async def test_open_connections_are_counted_in_and_out() -> None:
     assert counts == [1, 2, 1, 0]
 
 
+async def test_a_reader_that_was_slow_is_counted_when_it_leaves() -> None:
+    slow: list[str] = []
+    all_of_them = Connections(lambda _: None, lambda: slow.append("slow"))
+
+    with all_of_them.opened(), all_of_them.opened() as connection:
+        connection.was_slow = True
+
+    assert slow == ["slow"]
+
+
 async def test_leaving_interrupts_and_the_first_reason_stays() -> None:
     all_of_them, _ = counted()
     interrupted: list[str] = []

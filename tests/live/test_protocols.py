@@ -7,7 +7,7 @@ import json
 import logging
 import tracemalloc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from litestar.types import Receive, Scope, Send
@@ -248,7 +248,9 @@ async def test_empty_lines_do_not_keep_a_connection_for_ever() -> None:
                     writer.write(b"\r\n")
                     await asyncio.sleep(0.05)
 
-            assert await ended == b""
+            # What was written after the close may be answered by a reset.
+            with suppress(ConnectionResetError):
+                assert await ended == b""
 
 
 async def test_one_connection_too_many_is_dropped_and_the_others_go_on() -> None:

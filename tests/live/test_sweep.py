@@ -90,6 +90,7 @@ async def test_a_thousand_readers_that_come_back_together_read_a_partition_once(
     assert len(delays) > 5
 
 
+@pytest.mark.soak
 async def test_readers_that_dawdle_cost_passes_but_neither_holes_nor_one_scan_each(
     settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ async def test_records_are_kept_over_a_stop_and_a_kill_at_the_same_address(
         assert await read(broker.bootstrap) == [b"before the stop", b"before the kill"]
 
 
+@pytest.mark.soak
 async def test_what_a_kill_while_formatting_left_heals_by_itself(tmp_path: Path) -> None:
     (tmp_path / "data.new" / "__cluster_metadata-0").mkdir(parents=True)
     (tmp_path / "data.new" / "meta.properties").write_text("version=1\n", encoding="utf-8")
@@ -133,6 +134,7 @@ async def test_data_that_lost_its_metadata_is_refused_and_not_waited_for(directo
         await Broker(directory).start()
 
 
+@pytest.mark.soak
 async def test_a_broker_left_behind_is_stopped_first_and_a_taken_port_passed_over(
     directory: Path,
 ) -> None:
@@ -152,6 +154,7 @@ async def test_a_broker_left_behind_is_stopped_first_and_a_taken_port_passed_ove
                 assert await serving_cluster("127.0.0.1", broker.port)
 
 
+@pytest.mark.soak
 async def test_somebody_elses_broker_that_took_the_port_meanwhile_is_not_taken_for_ours(
     directory: Path, broker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

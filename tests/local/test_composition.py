@@ -34,6 +34,7 @@ async def test_ready_with_commands_to_paste_and_stopped_by_ctrl_c_without_a_trac
     async with product(tmp_path, "--broker", broker) as run:
         await ready(run)
         port, pids = port_in(run.printed, "console"), recorded_pids(tmp_path)
+        told = (tmp_path / "broker").read_text(encoding="utf-8")
         curls = [line for line in run.printed.splitlines() if "curl " in line]
 
         run.process.send_signal(signal.SIGINT)
@@ -43,6 +44,8 @@ async def test_ready_with_commands_to_paste_and_stopped_by_ctrl_c_without_a_trac
         assert all_gone(pids)
         assert is_free(port)
         assert not (tmp_path / "run.json").exists()
+        assert told.strip() == broker
+        assert not (tmp_path / "broker").exists()
         assert len(curls) == 3
         assert all(f"http://127.0.0.1:{port}/stream/" in line for line in curls)
         assert "No key is configured" in run.printed

@@ -13,6 +13,8 @@ from tests.local.processes import environ, started
 
 NOTHING = "# No package: the environment itself is what is tested.\n"
 MISSING = "no-such-package-anywhere==1.0 --hash=sha256:" + "0" * 64 + "\n"
+# .ci/run makes one from nothing; these hold each way in which one can go bad.
+pytestmark = pytest.mark.soak
 
 
 def with_requirements(root: Path, text: str = NOTHING) -> Path:

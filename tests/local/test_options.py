@@ -50,6 +50,24 @@ def test_a_configured_key_is_used_and_never_shown(name: str) -> None:
     assert TEST_KEY not in options.environ.values()
 
 
+@pytest.mark.parametrize("name", ["SIGNING_SECRET"])
+def test_where_keys_are_issued_an_address_that_others_reach_is_served_without_the_test_key(
+    name: str,
+) -> None:
+    environ = {name: "a long random text"}
+
+    far = read(["--host", "0.0.0.0"], environ, {})
+    near = read([], environ, {})
+
+    assert (far.is_test_key, far.environ.get("API_KEY")) == (False, None)
+    assert near.is_test_key
+
+
+def test_a_file_of_keys_that_is_missing_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationInvalid, match="API_KEYS_FILE"):
+        read([], {"API_KEYS_FILE": str(tmp_path / "none")}, {})
+
+
 def test_without_a_key_an_address_that_others_reach_is_refused() -> None:
     with pytest.raises(ConfigurationInvalid, match=r"HOST \(0\.0\.0\.0\).*API_KEY"):
         read(["--host", "0.0.0.0"], {}, {})

@@ -33,6 +33,18 @@ async def test_a_second_run_is_refused_until_the_first_is_gone_however_it_went(
     second.release()
 
 
+def test_commands_beside_a_run_find_its_broker_and_none_after_it(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.take()
+
+    directory.note_broker("127.0.0.1:9093")
+    told = (tmp_path / "broker").read_text(encoding="utf-8")
+    directory.release()
+
+    assert told == "127.0.0.1:9093\n"
+    assert not (tmp_path / "broker").exists()
+
+
 def test_a_released_directory_can_be_taken_again(tmp_path: Path) -> None:
     first, second = RunDirectory(tmp_path), RunDirectory(tmp_path)
     first.take()

@@ -31,6 +31,7 @@ def figure(process: Process, name: str) -> float:
     return metric(int(process.url.rpartition(":")[2]), name)
 
 
+@pytest.mark.soak
 async def test_a_process_outlives_its_broker_and_goes_on_without_a_hole(
     own_broker: Broker, processes: Product
 ) -> None:
@@ -80,6 +81,7 @@ async def test_a_delivery_that_fails_stops_the_rest_and_is_made_good_from_the_la
     assert headers_of(large)["kind"] == b"failed"
 
 
+@pytest.mark.soak
 async def test_exactly_once_leaves_no_repeat_in_the_log_after_a_kill(
     traffic: Traffic, processes: Product
 ) -> None:

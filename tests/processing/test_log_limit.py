@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 
+from streaming_runtime.core.log_bounds import OncePerKind
 from streaming_runtime.processing.log_limit import KNOWN, LogLimit, is_news
 
 
@@ -27,6 +28,18 @@ def test_what_is_below_the_limit_is_not_marked() -> None:
 
     assert LogLimit(lines=3).filter(one)
     assert "held_back" not in vars(one)
+
+
+def test_poison_without_an_end_is_one_line_a_second_by_what_bounds_all_our_logs() -> None:
+    bound = OncePerKind()
+    lines = [line(100.0 + n / 1_000) for n in range(5_000)]
+    for one in lines:
+        one.name, one.levelno = "millrace.processing.handling", logging.WARNING
+
+    passed = [one for one in lines if bound.filter(one)]
+
+    assert len(passed) == 5
+    assert [getattr(one, "repeated", 0) for one in passed[1:]] == [999] * 4
 
 
 def test_known_noise_is_no_news() -> None:

@@ -59,7 +59,9 @@ async def test_partitions_are_shared_and_those_of_one_that_stops_move_at_once(
     assert len(everything) == len(set(everything)) == 600
 
 
-@pytest.mark.parametrize("guarantee", ["at-least-once", "exactly-once"])
+@pytest.mark.parametrize(
+    "guarantee", ["at-least-once", pytest.param("exactly-once", marks=pytest.mark.soak)]
+)
 async def test_those_of_killed_and_frozen_ones_move_within_fifteen_seconds_and_none_is_missing(
     guarantee: str, traffic: Traffic, processes: Product
 ) -> None:

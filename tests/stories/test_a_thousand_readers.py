@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+import pytest
+
 from streaming_runtime.live.server import raise_descriptor_limit
 from tests.eventually import eventually, until
 from tests.product import KEY, Process
@@ -98,6 +100,7 @@ async def test_readers_of_a_thousand_streams_get_each_result_once_and_leave_noth
     assert resident(after) - resident(gone) < GROWTH_BYTES
 
 
+@pytest.mark.soak
 async def test_a_thousand_readers_of_one_stream_see_the_same_and_leave_nothing(
     server: Process,
 ) -> None:

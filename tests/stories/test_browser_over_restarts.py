@@ -17,7 +17,7 @@ from tests.product import KEY, Process, product
 from tests.stories.figures import figures_of
 from tests.stories.numbers import Sender, background
 
-RESTARTS = 2
+RESTARTS = 6
 APART_SECONDS = 0.05
 # Above the longest wait that a reader is asked for, and what a busy browser adds to it.
 BACK_SECONDS = 20.0
@@ -88,6 +88,7 @@ async def balanced(servers: Sequence[Process]) -> AsyncIterator[str]:
         await balancer.close()
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(180)
 async def test_an_event_source_gets_every_result_once_over_rolling_restarts(
     broker: str, tmp_path: Path

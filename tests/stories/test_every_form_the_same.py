@@ -19,7 +19,7 @@ from tests.product import product
 from tests.stories.readers import Reader
 from tests.stories.walks import FORMS, Engine, Functions, Walker, lambda_environ
 
-SOURCES = 2_400
+SOURCES = 600
 WALKS_AT_ONCE = 6
 ENDLESS = ("sse", "lines", "socket")
 module_loop = pytest.mark.asyncio(loop_scope="module")
@@ -82,8 +82,9 @@ async def test_each_form_alone_gives_the_sequence(scene: Scene, form: str) -> No
 
 
 @module_loop
-async def test_hundreds_of_cuts_change_nothing(scene: Scene) -> None:
-    assert await cuts_that_change_nothing(scene, 200) >= 200
+@pytest.mark.timeout(180)
+async def test_dozens_of_cuts_change_nothing(scene: Scene) -> None:
+    assert await cuts_that_change_nothing(scene, 50) >= 50
 
 
 @module_loop

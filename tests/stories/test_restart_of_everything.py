@@ -101,6 +101,7 @@ async def described(client: Client, stream: str) -> Json:
     return found
 
 
+@pytest.mark.soak
 async def test_killed_processing_loses_and_repeats_nothing(parts: Parts) -> None:
     async with Client(parts.api.url) as client, traffic(client, client) as flow:
         # In the midst of its work, between two commits: the next one does some of it again.
@@ -114,6 +115,7 @@ async def test_killed_processing_loses_and_repeats_nothing(parts: Parts) -> None
     assert not any(sender.answers for sender in flow.senders), "a send was refused"
 
 
+@pytest.mark.soak
 async def test_a_killed_broker_loses_nothing_that_was_acknowledged(parts: Parts) -> None:
     async with Client(parts.api.url) as client, traffic(client, client) as flow:
         await flow.flows(20)
@@ -134,6 +136,7 @@ async def test_a_killed_broker_loses_nothing_that_was_acknowledged(parts: Parts)
     assert all("ReadTimeout" not in sender.answers for sender in flow.senders)
 
 
+@pytest.mark.soak
 async def test_processing_told_to_stop_ends_well_and_the_next_one_goes_on(parts: Parts) -> None:
     async with Client(parts.api.url) as client, traffic(client, client) as flow:
         await flow.flows(20)
@@ -285,7 +288,9 @@ async def test_a_deploy_answers_who_still_waits(parts: Parts) -> None:
     assert (sending.result().status_code, "record_id" in sending.result().json()) == (202, True)
 
 
-@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "second", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)]
+)
 async def test_a_second_signal_ends_it_at_once(parts: Parts, second: signal.Signals) -> None:
     server = parts.product.api(DRAIN_SECONDS="60")
     await server.start()
@@ -307,7 +312,9 @@ async def test_a_second_signal_ends_it_at_once(parts: Parts, second: signal.Sign
     assert took < 1.0
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "stop", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)]
+)
 async def test_a_signal_while_it_starts_ends_it_at_once(parts: Parts, stop: signal.Signals) -> None:
     # Nobody listens there: it tries again and again, and would for longer than this test.
     starting = parts.product.api(KAFKA_BROKER=f"127.0.0.1:{free_port()}")

@@ -113,7 +113,11 @@ class Upload:
 
 @pytest.mark.parametrize(
     "kind",
-    [(*SLOW, None), (*FAST, None), (*FAST, SMALL_BUFFER)],
+    [
+        pytest.param((*SLOW, None), marks=pytest.mark.soak),
+        (*FAST, None),
+        pytest.param((*FAST, SMALL_BUFFER), marks=pytest.mark.soak),
+    ],
     ids=["slow", "fast", "fast and read slowly"],
 )
 async def test_lines_that_were_taken_are_answered_before_the_answer_ends(

@@ -29,6 +29,7 @@ PROMPT_SECONDS = 3.0
 BYTES_PER_SECOND = 6_000
 SLOW_SECONDS = 9.0
 STALLED = ("text/event-stream", "application/x-ndjson", "text/event-stream", "socket", "socket")
+SLOW_TOTAL = "millrace_readers_slow_total"
 
 
 async def read_promptly(client: Client, stream: str, sent: list[float]) -> float:
@@ -93,6 +94,7 @@ async def test_a_reader_that_is_too_slow_is_sent_away_and_resumes_without_loss(
     client: Client, server: Process
 ) -> None:
     stream, sent = await client.start(), list[float]()
+    before = (await figures_of(server)).value(SLOW_TOTAL)
     async with asyncio.timeout(110), wire(server.url, SMALLEST_BUFFER) as peer:
         headers = {"x-api-key": KEY, "Accept": "text/event-stream"}
         await peer.say(request("GET", f"/stream/{stream}/results", headers))
@@ -110,6 +112,7 @@ async def test_a_reader_that_is_too_slow_is_sent_away_and_resumes_without_loss(
         await reader.sse(most=RECORDS - seen)
 
     assert farewell.name == "slow"
+    assert (await figures_of(server)).value(SLOW_TOTAL) == before + 1
     assert farewell.retry == farewell.json()["retry_ms"]
     assert 0 < seen < RECORDS
     assert [result["data"]["number"] for result in reader.results] == list(range(RECORDS))

@@ -6,52 +6,31 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 import pytest_asyncio
-from moto.server import ThreadedMotoServer
 
 from local.ports import free_port
-from tests.aws.table import REGION, TABLE, create_table
+from tests.aws.table_server import environ_for, served_table
 from tests.client import Client
 from tests.eventually import until
+from tests.keys.command import keys
 from tests.product import Process, Product, product
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
 @pytest.fixture(scope="module")
 def table_url() -> Iterator[str]:
     """Give the address of an emulated DynamoDB that has the table."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=free_port(), verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    create_table(
-        boto3.client(
-            "dynamodb",
-            endpoint_url=url,
-            region_name=REGION,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
-    )
-    yield url
-    server.stop()
+    with served_table() as url:
+        yield url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(
     broker: str, table_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Product]:
-    environ = {
-        "STREAM_REGISTRY": "dynamodb",
-        "DYNAMODB_TABLE": TABLE,
-        "AWS_ENDPOINT_URL_DYNAMODB": table_url,
-        "AWS_DEFAULT_REGION": REGION,
-        **CREDENTIALS,
-    }
+    environ = environ_for(table_url)
     async with product(broker, tmp_path_factory.mktemp("table"), environ) as made:
         await asyncio.gather(
             *(each.start() for each in (made.api(), made.api(), made.processing()))
@@ -106,6 +85,23 @@ async def test_a_key_used_on_one_server_is_known_on_the_other(
     assert another.status_code == 422
 
 
+async def test_a_key_issued_into_the_table_opens_every_server(
+    running: Product, tmp_path: Path
+) -> None:
+    made = await asyncio.to_thread(
+        keys, "add", "--tenant", "acme", cwd=tmp_path, environ=running.environ
+    )
+    key = made.out.strip()
+    servers = running.processes[:2]
+    statuses = []
+    for server, sent in ((servers[0], key), (servers[1], key), (servers[0], key[:-1])):
+        async with Client(server.url, sent) as client:
+            statuses.append((await client.http.get("/streams")).status_code)
+
+    assert made.code == 0, made.err
+    assert statuses == [200, 200, 401]
+
+
 async def test_a_stream_ends_by_itself_when_its_time_is_over(
     clients: tuple[Client, Client],
 ) -> None:
@@ -120,13 +116,7 @@ async def test_a_stream_ends_by_itself_when_its_time_is_over(
 async def test_without_the_table_a_request_is_refused_and_the_server_lives(
     broker: str, tmp_path: Path
 ) -> None:
-    environ = {
-        "STREAM_REGISTRY": "dynamodb",
-        "DYNAMODB_TABLE": TABLE,
-        "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{free_port()}",
-        "AWS_DEFAULT_REGION": REGION,
-        **CREDENTIALS,
-    }
+    environ = environ_for(f"http://127.0.0.1:{free_port()}")
     async with product(broker, tmp_path, environ) as made:
         server: Process = made.api()
         await server.start()

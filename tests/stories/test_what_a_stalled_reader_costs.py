@@ -154,9 +154,20 @@ async def rows_of(server: Process) -> int:
     return len(connections_of(server.port))
 
 
-@pytest.mark.parametrize("form", FORMS)
-async def test_a_stalled_reader_costs_no_more_than_is_promised(bench: Bench, form: str) -> None:
-    cost = await measured(bench, form, record_bytes=4_000)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def used_bench(bench: Bench) -> Bench:
+    """Give a server that has been through it once: its heap grows by up to 20 MB then."""
+    await measured(bench, FORMS[0], record_bytes=100)
+    return bench
+
+
+@pytest.mark.parametrize(
+    "form", [FORMS[0], *(pytest.param(form, marks=pytest.mark.soak) for form in FORMS[1:])]
+)
+async def test_a_stalled_reader_costs_no_more_than_is_promised(
+    used_bench: Bench, form: str
+) -> None:
+    cost = await measured(used_bench, form, record_bytes=4_000)
 
     assert cost.user_bytes <= USER_BYTES
     assert cost.kernel_bytes <= KERNEL_BYTES
@@ -166,14 +177,15 @@ async def test_a_stalled_reader_costs_no_more_than_is_promised(bench: Bench, for
 @pytest.mark.parametrize("record_bytes", [100, 1_000, 12_000])
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_stalled_reader_costs_as_little_whatever_the_size_of_results(
-    bench: Bench, form: str, record_bytes: int
+    used_bench: Bench, form: str, record_bytes: int
 ) -> None:
-    cost = await measured(bench, form, record_bytes)
+    cost = await measured(used_bench, form, record_bytes)
 
     assert cost.user_bytes <= USER_BYTES
     assert cost.kernel_bytes <= KERNEL_BYTES
 
 
+@pytest.mark.soak
 async def test_of_a_stalled_reader_no_row_is_left_after_ten_seconds(bench: Bench) -> None:
     loop = asyncio.get_running_loop()
     async with Client(bench.door.url) as client, AsyncExitStack() as opened:

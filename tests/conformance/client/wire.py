@@ -46,6 +46,10 @@ class Wire:
             async with asyncio.timeout(SECONDS):
                 await self._writer.drain()
 
+    async def say_no_more(self) -> None:
+        """Close the sending side, and go on listening."""
+        self._writer.write_eof()
+
     async def ask(self, sent: bytes) -> Answer:
         await self.say(sent)
         return await self.hear(has_body=not sent.startswith(b"HEAD "))

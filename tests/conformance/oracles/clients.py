@@ -92,7 +92,9 @@ async def followed(
     api = stream.api.with_key(key) if key else stream.api
     named = {name.rstrip("_"): str(value) for name, value in query.items()}
     async with AsyncExitStack() as stack:
-        if not client.has_headers and await api.has_route("post", TICKET_PATH):
+        # A ticket opens one socket, and these come back: their key is put in on the way.
+        takes_tickets = not client.has_headers and not client.is_socket
+        if takes_tickets and await api.has_route("post", TICKET_PATH):
             named["ticket"] = "wrong" if key else await ticket_for(stream)
         elif not client.has_headers:
             if network is None:

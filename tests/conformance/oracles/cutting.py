@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
 PIECE_BYTES = 1 << 16
+HEAD_END = b"\r\n\r\n"
 READING = re.compile(rb"GET /stream/[^/ ]+/results[ ?]")
 RETRY = re.compile(rb"(?m)^(retry: ?)(\d+)$")
 RESET = struct.pack("ii", 1, 0)
@@ -25,15 +26,17 @@ class Cutting:
     """Passes everything on, and cuts the first ``cuts`` readings: some by a reset, some by an end.
 
     Shape:   ``begun`` and ``cut_at`` have the times of readings and cuts, ``retries`` each
-             ``retry:`` of the server in ms. Where ``is_hasty``, clients are told to wait 9 ms:
-             what is tried is not their patience. ``key`` is put into the head of each reading, for
-             clients that cannot do it and a server that gives no tickets.
+             ``retry:`` of the server in ms; ``has_spoken`` is set once the server said more in a
+             reading than the head. Where ``is_hasty``, clients are told to wait 9 ms: what is tried
+             is not their patience. ``key`` is put into the head of each reading, for clients that
+             cannot do it and a server that gives no tickets.
     """
 
     def __init__(self, upstream: str, seed: int, cuts: int, is_hasty: bool) -> None:
         self.begun: list[float] = []
         self.retries: list[int] = []
         self.cut_at: list[float] = []
+        self.has_spoken = asyncio.Event()
         self.is_down = False
         self.key = ""
         self.url = ""
@@ -106,6 +109,7 @@ class _Link:
         self._cutting = cutting
         self._client = client
         self._left: int | None = None
+        self._is_reading = False
         self._passed = b""
 
     async def run(self, reader: asyncio.StreamReader) -> None:
@@ -127,6 +131,7 @@ class _Link:
         while piece := await reader.read(PIECE_BYTES):
             if READING.match(piece):
                 self._left, self._passed = self._cutting.bytes_left(), b""
+                self._is_reading = True
             server.write(self._cutting.request(piece))
             await server.drain()
 
@@ -138,15 +143,23 @@ class _Link:
                 return
             if self._left is not None:
                 self._left -= len(told)
-                self._passed += told
             self._client.write(told)
             await self._client.drain()
+            self._note(told)
+
+    def _note(self, told: bytes) -> None:
+        if self._is_reading and not self._cutting.has_spoken.is_set():
+            _, _, body = (self._passed + told).partition(HEAD_END)
+            if body:
+                self._cutting.has_spoken.set()
+        if HEAD_END not in self._passed:
+            self._passed += told
 
     def _cut(self, last: bytes) -> None:
         self._cutting.cut_at.append(asyncio.get_running_loop().time())
         self._client.write(last)
         # An end within the head is taken for a whole answer by some: only a reset is clear there.
-        if b"\r\n\r\n" not in self._passed + last or self._cutting.is_reset():
+        if HEAD_END not in self._passed + last or self._cutting.is_reset():
             self._client.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, RESET
             )

@@ -127,4 +127,36 @@ REFUSED = [
     Case("results: written to", 405, "POST", READ, code="method-not-allowed"),
 ]
 
-RESULTS = [*PAGES, *STREAMED, *REFUSED]
+TICKET = "?until=now&ticket={ticket}"
+WITH_TICKETS = [
+    Case("results: a page by a ticket", 200, "GET", READ + TICKET, (JSON,)),
+    Case("results: events by a ticket", 200, "GET", READ + TICKET, (SSE,)),
+    Case("results: lines by a ticket", 200, "GET", READ + TICKET, (NDJSON,)),
+    Case("results: a key besides a wrong ticket", 200, "GET", READ + "?ticket=x", (KEYED, JSON)),
+    Case(
+        "results: another stream's ticket",
+        401,
+        "GET",
+        "/stream/{empty}/results" + TICKET,
+        (JSON,),
+        code="unauthorized",
+    ),
+    Case(
+        "results: a ticket for a socket",
+        401,
+        "GET",
+        READ + "?ticket={socket_ticket}",
+        (SSE,),
+        code="unauthorized",
+    ),
+    Case(
+        "results: a changed ticket",
+        401,
+        "GET",
+        READ + "?ticket={ticket}x",
+        (SSE,),
+        code="unauthorized",
+    ),
+]
+
+RESULTS = [*PAGES, *STREAMED, *REFUSED, *WITH_TICKETS]

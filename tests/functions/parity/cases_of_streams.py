@@ -7,6 +7,7 @@ import json
 from tests.functions.parity.case import FORM, KEYED, OTHER, Case
 
 WRONG = ("x-api-key", "no key of anybody")
+INVALID = "invalid-body"
 
 
 def _start(name: str, status: int, body: bytes, code: str = "") -> Case:
@@ -62,4 +63,35 @@ STREAMS = [
     Case("end by reading", 405, "GET", "/stream/{read}/end", code="method-not-allowed"),
     Case("a path that is none", 404, "GET", "/stream/{read}/nothing", code="not-found"),
     Case("a slash within a name", 404, "GET", "/stream/a%2Fb", code="not-found"),
+]
+
+
+def _ticket(name: str, status: int, body: bytes, code: str = "") -> Case:
+    return Case(f"ticket: {name}", status, "POST", "/stream/{read}/ticket", body=body, code=code)
+
+
+TICKETS = [
+    _ticket("no body", 201, b""),
+    _ticket("for a page of a minute", 201, b'{"use":"eventsource","ttl_seconds":60}'),
+    _ticket("for a socket", 201, b'{"use":"websocket"}'),
+    _ticket("for a socket of a minute", 400, b'{"use":"websocket","ttl_seconds":60}', INVALID),
+    _ticket("for no time", 400, b'{"ttl_seconds":0}', INVALID),
+    _ticket("for more than an hour", 400, b'{"ttl_seconds":3601}', INVALID),
+    _ticket("for half a minute and a bit", 400, b'{"ttl_seconds":30.5}', INVALID),
+    _ticket("for something else", 400, b'{"use":"everything"}', INVALID),
+    _ticket("an unknown field", 400, b'{"scope":"send"}', INVALID),
+    _ticket("an array", 400, b"[]", INVALID),
+    _ticket("a large body", 400, b" " * 2_000, INVALID),
+    Case("ticket: no key", 401, "POST", "/stream/{read}/ticket", (), code="unauthorized"),
+    Case("ticket: no stream", 404, "POST", "/stream/nothing/ticket", code="unknown-stream"),
+    Case("ticket: another's stream", 404, "POST", "/stream/{others}/ticket", code="unknown-stream"),
+    Case("ticket: read", 405, "GET", "/stream/{read}/ticket", code="method-not-allowed"),
+    Case(
+        "ticket: by a ticket",
+        401,
+        "POST",
+        "/stream/{read}/ticket?ticket={ticket}",
+        (),
+        code="unauthorized",
+    ),
 ]

@@ -16,15 +16,18 @@ MATTER = (
     "content-type",
     "idempotent-replayed",
     "preference-applied",
+    "referrer-policy",
     "www-authenticate",
     "x-accel-buffering",
     "x-content-type-options",
 )
 # What each write gets anew, and what depends on how far the log has come.
-OWN = {"cursor", "offset", "partition", "record_id", "request_id"}
+OWN = {"cursor", "offset", "partition", "record_id", "request_id", "ticket"}
 WRITTEN = {"created_at", "ended_at", "id", "processed_at", "sent_at", "source", "stream_id"}
 # A stream's way of saying where one is and when to come back; each place has its own.
 POSITIONING = {"position", "reconnect"}
+# An id says where its reading stops, and `until=now` is each reading's own: its last 20 bytes.
+ID_BYTES, PLACE_CHARACTERS = 64, 36
 STREAM_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
@@ -50,6 +53,8 @@ def _plain(value: Any, own: set[str]) -> Any:
         }
     if isinstance(value, list):
         return [_plain(part, own) for part in value]
+    if isinstance(value, str) and len(value) == ID_BYTES:
+        return value[:PLACE_CHARACTERS]
     if isinstance(value, str) and value.startswith("/stream/") and "id" in own:
         return STREAM_ID.sub("ID", value)
     return value

@@ -30,6 +30,8 @@ async def made_world(api: Api) -> dict[str, str]:
     changed = first["cursor"][:-1] + ("A" if first["cursor"][-1] != "A" else "B")
     since = quote(first["results"][1]["processed_at"].replace("Z", "+00:00"), safe="")
     return world | {
+        "ticket": await _ticket(api, world["read"], "eventsource"),
+        "socket_ticket": await _ticket(api, world["read"], "websocket"),
         "cursor": first["cursor"],
         "end": end["cursor"],
         "changed": changed,
@@ -60,6 +62,12 @@ async def _used_keys(api: Api) -> str:
         )
         assert answer.status_code in (202, 207), answer.text
     return stream_id
+
+
+async def _ticket(api: Api, stream_id: str, use: str) -> str:
+    answer = await api.client.post(f"/stream/{stream_id}/ticket", json={"use": use})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["ticket"])
 
 
 async def _others_streams(api: Api) -> dict[str, str]:

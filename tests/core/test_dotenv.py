@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from local.dotenv import BadLine, load, parsed
+from streaming_runtime.core.dotenv import BadLine, load, parsed
 
 
 @pytest.mark.parametrize(

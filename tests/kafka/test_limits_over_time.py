@@ -1,0 +1,211 @@
+"""Processes that come, go, stand still and die: however the log lies between them, one budget."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streaming_runtime.core.lease_ledger import LeaseTerms
+from streaming_runtime.kafka.lease_log import LOOK_BACK_MS, LeaseLog
+from streaming_runtime.kafka.producer import Stored, SupervisedProducer
+from streaming_runtime.kafka.shared_limits import BEAT_SECONDS, KafkaLimits
+
+EPOCH_MS = 1_700_000_000_000
+PROCESSES = 3
+EVERYBODY = (1 << PROCESSES) - 1
+
+# What passes, who does what how often, and who writes and reads afterwards: the more bits the
+# rarer it is that somebody stands still.
+masks = st.integers(0, EVERYBODY) | st.just(EVERYBODY)
+steps = st.tuples(
+    st.integers(0, 150) | st.integers(0, 2_000),
+    st.sampled_from(["take", "take", "take", "take", "start", "leave", "kill", "stall"]),
+    st.integers(0, PROCESSES - 1),
+    st.integers(1, 12),
+    masks,
+    masks,
+)
+
+
+class Log:
+    """The topic: values in their order, stamped with its own time."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+        self.records: list[Any] = []
+
+    def seconds(self) -> float:
+        return self.now_ms / 1_000
+
+    def append(self, value: bytes) -> int:
+        offset, at = len(self.records), EPOCH_MS + self.now_ms
+        self.records.append(SimpleNamespace(offset=offset, value=value, timestamp=at))
+        return offset
+
+    def beginning(self) -> int:
+        """Return where somebody begins to read who starts now."""
+        if not self.records:
+            return 0
+        since = self.records[-1].timestamp - LOOK_BACK_MS
+        return int(next(r.offset for r in self.records if r.timestamp >= since))
+
+
+class Replica:
+    """One process, with what it has written and what it has not read yet."""
+
+    def __init__(self, log: Log, per_second: int, burst: int) -> None:
+        self.log = log
+        self._written: list[tuple[bytes, asyncio.Future[Stored]]] = []
+        producer = cast(SupervisedProducer, self)
+        nothing: Any = None
+        terms = LeaseTerms.of(per_second, burst)
+        self._leases = LeaseLog("limits", producer, nothing, nothing, terms, log.seconds)
+        self._read_to = log.beginning()
+        self._leases._begins_full = self._read_to == 0
+        self.limits = KafkaLimits(self._leases, producer, per_second, burst, log.seconds)
+        self._beat_at = -1.0
+        # For so many steps it neither writes nor reads, and answers all the same.
+        self.stalled = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def send(self, topic: str, key: bytes, value: bytes, headers: object) -> Stored:
+        stored: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        self._written.append((value, stored))
+        return await stored
+
+    @property
+    def counts_apart(self) -> bool:
+        return self.log.seconds() >= self._leases.fresh_until or self.limits._is_held
+
+    def does(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def beat(self) -> None:
+        if self.log.seconds() - self._beat_at >= BEAT_SECONDS:
+            self._beat_at = self.log.seconds()
+            self.does(self.limits.announce())
+
+    def write(self) -> None:
+        for value, stored in self._written:
+            offset = self.log.append(value)
+            if not stored.done():
+                stored.set_result(Stored(0, offset))
+        self._written.clear()
+
+    def read(self) -> None:
+        unread = self.log.records[self._read_to :]
+        self._read_to = len(self.log.records)
+        if unread:
+            self._leases._apply_all(unread)
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await self.limits._leased.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class World:
+    """All processes, and when what they let in was asked for and answered."""
+
+    def __init__(self, per_second: int, burst: int) -> None:
+        self.log = Log()
+        self.admitted: list[tuple[int, int]] = []
+        self._sizes = per_second, burst
+        self._replicas: list[Replica | None] = [None] * PROCESSES
+        self.all: list[Replica] = []
+
+    async def step(self, step: tuple[int, str, int, int, int, int]) -> None:
+        pause, action, number, amount, writers, readers = step
+        self.log.now_ms += pause
+        replica = self._replicas[number]
+        if action == "start" or replica is None:
+            if replica is None:
+                replica = self._replicas[number] = Replica(self.log, *self._sizes)
+                self.all.append(replica)
+        elif action == "kill":
+            self._replicas[number] = None
+        elif action == "leave":
+            replica.does(replica.limits.leave())
+            await _turns()
+            replica.write()
+            self._replicas[number] = None
+        elif action == "stall":
+            replica.stalled = amount
+        else:
+            for _ in range(amount):
+                self._take(replica)
+        for number, each in enumerate(self._replicas):
+            if each is not None:
+                each.beat()
+                if each.stalled:
+                    each.stalled -= 1
+                    writers, readers = writers & ~(1 << number), readers & ~(1 << number)
+        await self._pass_on(writers, readers)
+
+    def _take(self, replica: Replica) -> None:
+        # Without the log a process lets in its part of the limit; that is told, and not bounded.
+        if replica.counts_apart:
+            return
+        verdict = replica.limits.take_held("acme")
+        if verdict is None:
+            replica.does(self._ask(replica))
+        elif verdict.is_admitted:
+            self.admitted.append((self.log.now_ms, self.log.now_ms))
+
+    async def _ask(self, replica: Replica) -> None:
+        begun = self.log.now_ms
+        verdict = await replica.limits._leased.take("acme")
+        if verdict.is_admitted:
+            self.admitted.append((begun, self.log.now_ms))
+
+    async def _pass_on(self, writers: int, readers: int) -> None:
+        for _ in range(2):
+            await _turns()
+            for number, replica in enumerate(self._replicas):
+                if replica is not None and writers >> number & 1:
+                    replica.write()
+            for number, replica in enumerate(self._replicas):
+                if replica is not None and readers >> number & 1:
+                    replica.read()
+            await _turns()
+
+
+async def _turns() -> None:
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+
+def most_over(admitted: list[tuple[int, int]], per_second: int, burst: int) -> float:
+    """Return by how much the worst window is above what it may see."""
+    worst = -float(burst)
+    for begun, _ in admitted:
+        heard = sorted(end for sent, end in admitted if sent >= begun)
+        for count, end in enumerate(heard, 1):
+            worst = max(worst, count - burst - (end - begun) * per_second / 1_000)
+    return worst
+
+
+async def _run(per_second: int, burst: int, steps: list[Any]) -> World:
+    world = World(per_second, burst)
+    for step in steps:
+        await world.step(step)
+    for replica in world.all:
+        await replica.end()
+    return world
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 40), st.integers(2, 60), st.lists(steps, max_size=60))
+def test_no_window_sees_more_than_the_limit_over_all_processes(
+    per_second: int, burst: int, told: list[Any]
+) -> None:
+    world = asyncio.run(_run(per_second, burst, told))
+
+    assert most_over(world.admitted, per_second, burst) <= 0
