@@ -11,7 +11,12 @@ from aiokafka import errors as kafka
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from streaming_runtime.core.errors import BrokerUnavailable, ConfigurationInvalid
+from streaming_runtime.core.errors import (
+    BrokerUnavailable,
+    ConfigurationInvalid,
+    OutcomeUnknown,
+    Overloaded,
+)
 from streaming_runtime.core.idempotency import KEPT_MS
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
@@ -39,6 +44,8 @@ SETTLE_SECONDS = 0.05
 # Whoever has announced new topics makes them at once.
 MAKING_SECONDS = 1.0
 
+# The announcement is written and read over topics that may have no leader yet.
+FOR_NOW = (kafka.KafkaError, BrokerUnavailable, Overloaded, OutcomeUnknown)
 FORBIDDEN = (kafka.TopicAuthorizationFailedError, kafka.ClusterAuthorizationFailedError)
 # Not a matter of waiting: somebody has to allow or to change something.
 HOPELESS = (
@@ -81,7 +88,7 @@ class _Setup:
         while True:
             try:
                 return await self._try(deadline)
-            except (kafka.KafkaError, TimeoutError, OSError) as exc:
+            except (*FOR_NOW, TimeoutError, OSError) as exc:
                 if time.monotonic() + delay > deadline:
                     raise BrokerUnavailable(self._give_up_text(exc)) from exc
                 log.warning("waiting for Kafka", extra={"reason": repr(exc)})

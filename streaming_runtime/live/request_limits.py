@@ -53,8 +53,8 @@ class RequestLimited(Lingering):
     # What came since the head began, for a field that never ends: the parser shows whole ones only.
     _unfinished_bytes = 0
     _refusal: StreamingError | None = None
-    # What comes behind a request that cannot be read is no request; an answer is still to come.
-    _is_deaf = False
+    # What comes behind a request that cannot be read is no request. It is answered in its turn.
+    _last_word: StreamingError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ class RequestLimited(Lingering):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.is_lingering or self._is_deaf:
+        if self.is_lingering or self._last_word is not None:
             return
         if not (self._is_in_head or self._is_in_body) and self.take_plain(data):
             if self._timer is not None:
@@ -184,24 +184,32 @@ class RequestLimited(Lingering):
             self._start_timer(1.0, self._on_body_timeout)
 
     def _refuse(self, error: StreamingError) -> None:
-        """Answer with a problem and close; where another answer is still to come, only that."""
+        """Answer with a problem and close; behind the answers to what came before it."""
         self._stop_timer()
-        if not self._is_next_answer():
-            self._close_behind_answer()
-            return
-        exchange = self._leave_exchange()
-        method = "" if self.scope is None else self.scope.get("method", "")
-        self.transport.write(self.server_state.refusals.answer(error, method, exchange))
-        self.linger()
+        if self._is_next_answer():
+            method = "" if self.scope is None else self.scope.get("method", "")
+            self._say_last(error, method, self._leave_exchange())
+        else:
+            self._refuse_in_turn(error)
 
-    def _close_behind_answer(self) -> None:
+    def _refuse_in_turn(self, error: StreamingError) -> None:
+        if self.pipeline and self.pipeline[-1].more_body:
+            self.pipeline.pop()  # It is the one that cannot be read.
         cycle = self._answering
         if cycle is None or cycle.more_body or cycle.response_started:
             self.transport.close()
         else:
-            cycle.keep_alive = False
-            self.pipeline.clear()
-            self._is_deaf = True
+            self._last_word = error
+
+    def _wait_for_next(self) -> None:
+        if self._last_word is None:
+            super()._wait_for_next()
+        else:
+            self._say_last(self._last_word, "", None)
+
+    def _say_last(self, error: StreamingError, method: str, exchange: Exchange | None) -> None:
+        self.transport.write(self.server_state.refusals.answer(error, method, exchange))
+        self.linger()
 
     def _leave_exchange(self) -> Exchange | None:
         """Tell the request whose body was being read that nothing more comes of it."""

@@ -10,10 +10,12 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from streaming_runtime.aws.calls import CALL_SECONDS, Dynamo
+from streaming_runtime.aws.calls import Dynamo
 
 TABLE = "millrace"
 REGION = "eu-central-1"
+# The emulation takes its time on a busy machine; what a deadline does is tested with a short one.
+PATIENT_SECONDS = 30.0
 
 
 def client() -> Any:
@@ -69,7 +71,7 @@ def emulated_table() -> Iterator[None]:
 
 @contextmanager
 def dynamo(
-    make_client: Any = emulated_client, table: str = TABLE, call_seconds: float = CALL_SECONDS
+    make_client: Any = emulated_client, table: str = TABLE, call_seconds: float = PATIENT_SECONDS
 ) -> Iterator[Dynamo]:
     opened = Dynamo(table, make_client, call_seconds)
     try:
