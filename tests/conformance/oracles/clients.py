@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from .python_frames import by_websockets
 
 Follow = Callable[[Api, str], AbstractAsyncContextManager[Following]]
 TICKET_PATH = "/stream/{stream_id}/ticket"
+TICKET_SECONDS = 20.0
+PAUSE_SECONDS = 0.05
+RATE_LIMITED = 429
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,15 @@ EVENT_CLIENTS = {name: client for name, client in CLIENTS.items() if not client.
 
 
 async def ticket_for(stream: Stream) -> str:
-    """Return a ticket that opens a stream's events.
+    """Return a ticket that opens a stream's events, if need be after some waiting at a limit.
 
     Raises:  NotThere if the server gives none.
     """
     await stream.api.needs_route("post", TICKET_PATH)
-    return str((await stream.api.post(f"{stream.path}/ticket")).ok(201)["ticket"])
+    async with asyncio.timeout(TICKET_SECONDS):
+        while (answer := await stream.api.post(f"{stream.path}/ticket")).status == RATE_LIMITED:
+            await asyncio.sleep(PAUSE_SECONDS)
+    return str(answer.ok(201)["ticket"])
 
 
 @asynccontextmanager
