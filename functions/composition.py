@@ -140,7 +140,7 @@ class FunctionApplication:
         bearer = self._bearer_of(settings)
         keys = CredentialKinds(configured, issued=issued, bearer=bearer, tickets=tickets)
         own = TenantLimits(limits.per_second, limits.burst, limits.readers, time.monotonic)
-        further = FurtherLimits(limits.further, time.monotonic)
+        further = FurtherLimits(limits.further, time.monotonic, parts.takes)
         if parts.limits is not None:
             gate: Gate = SharedGate(keys, own, parts.limits, further)
         else:

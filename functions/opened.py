@@ -21,6 +21,7 @@ from streaming_runtime.core.ports import (
 )
 from streaming_runtime.core.results import ResultEncoder
 from streaming_runtime.core.settings import Settings
+from streaming_runtime.core.takes import SharedTakes
 from streaming_runtime.core.vitals import Vitals
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.connection import Connected, connected
@@ -37,6 +38,7 @@ class Parts(NamedTuple):
     claims: KeyClaims
     input_log: InputLog
     limits: SharedLimits | None = None
+    takes: SharedTakes | None = None
     keys: KnownKeys | None = None
 
 
@@ -84,6 +86,7 @@ async def _parts(settings: Settings, kafka: Connected, log: ResultsLog) -> Async
             kept.claims,
             input_log_over(kafka),
             kept.limits,
+            kept.takes,
             kept.keys,
         )
 

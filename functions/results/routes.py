@@ -73,7 +73,7 @@ async def _answer(
     cursor, gap = await _begun(scope, services, stream, start)
     if cursor.is_reached() and gap is None:
         return Answer(status=204, headers=admission.headers)
-    return services.event_streams.answer(
+    return await services.event_streams.answer(
         form, stream, cursor, gap, admission.principal, admission.headers
     )
 

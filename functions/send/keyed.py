@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from litestar.response.base import ASGIResponse
@@ -30,7 +30,7 @@ from streaming_runtime.http.time_left import within
 from streaming_runtime.http.views import receipt_of
 
 # Counts records and their bytes, and adds what is left to the headers of the answer.
-CountData = Callable[[int, int, dict[str, str]], dict[str, str]]
+CountData = Callable[[int, int, dict[str, str]], Awaitable[dict[str, str]]]
 REPLAYED = {"Idempotent-Replayed": "true"}
 
 
@@ -55,14 +55,14 @@ async def answer_keyed(
     if is_array(body):
         records = parse_batch(body)
         batch = KeyedSend.batch(stream, key, body, records, traceparent)
-        headers = count(*weight_of(records), headers)
+        headers = await count(*weight_of(records), headers)
         exchange.is_storing = True
         answer = await services.keyed.send(batch)
         outcome = outcome_of(stream, answer.outcomes, exchange.request_id)
         return of_json(outcome, 207, _marked(headers, answer))
     data = parse_record(body)
     single = KeyedSend.single(stream, key, body, data, traceparent)
-    headers = count(1, len(data), headers)
+    headers = await count(1, len(data), headers)
     seconds = within(scope, wait_preference(fields.get("prefer", "")))
     deadline = asyncio.get_running_loop().time() + seconds
     exchange.is_storing = True

@@ -93,7 +93,7 @@ class LineSending:
         stream: Stream,
         traceparent: str | None,
         request_id: str,
-        count: Callable[[int, int], object],
+        count: Callable[[int, int], Awaitable[object]] | None,
     ) -> None:
         self._count = count
         self._sending = sending
@@ -175,17 +175,21 @@ class LineSending:
     async def _take(self, lines: Portion, tasks: asyncio.TaskGroup) -> None:
         size = sum(len(line) for line in lines if line is not None)
         await self._window.enter(len(lines), size)
-        records = [RecordTooLarge() if line is None else self._counted(line) for line in lines]
+        records = [RecordTooLarge() if line is None else judged(line) for line in lines]
+        if self._count is not None:
+            records = await asyncio.gather(*[self._counted(r, self._count) for r in records])
         # Tasks start in order, so the records enter the producer in order.
         answers = tasks.create_task(self._answers(records))
         self._queue.put_nowait(UnderWay(answers, len(lines), size))
 
-    def _counted(self, line: bytes) -> bytes | StreamingError:
-        """Judge a line, and count what is a record: each line is let in or refused by itself."""
-        record = judged(line)
+    @staticmethod
+    async def _counted(
+        record: bytes | StreamingError, count: Callable[[int, int], Awaitable[object]]
+    ) -> bytes | StreamingError:
+        """Count what is a record: each line is let in or refused by itself, in their order."""
         if isinstance(record, bytes):
             try:
-                self._count(1, len(record))
+                await count(1, len(record))
             except RateLimited as refusal:
                 return refusal
         return record

@@ -62,18 +62,19 @@ async def answer_send(scope: Any, receive: Receive, services: Services) -> ASGIR
     services.sending.refuse_ended(stream)
     exchange = exchange_of(scope)
     if _is_lines(fields):
-        sending = LineSending(services.sending, stream, traceparent, exchange.request_id, count)
+        counting = count if services.gate.counts_data else None
+        sending = LineSending(services.sending, stream, traceparent, exchange.request_id, counting)
         exchange.is_storing = True
         return await _send_lines(receive, services, sending, admission.headers)
     body = await read_body(receive, MAX_BODY_BYTES, oversized_send)
     if is_array(body):
         records = parse_batch(body)
-        headers = count(*weight_of(records), admission.headers)
+        headers = await count(*weight_of(records), admission.headers)
         exchange.is_storing = True
         sent = send_batch(services.sending, stream, records, traceparent, exchange.request_id)
         return of_json(await sent, 207, headers)
     data = parse_record(body)
-    headers = count(1, len(data), admission.headers)
+    headers = await count(1, len(data), admission.headers)
     if "prefer" in fields and (seconds := within(scope, wait_preference(fields["prefer"]))):
         wait = await ResultWait.begin(services.readings, stream, seconds)
         exchange.is_storing = True

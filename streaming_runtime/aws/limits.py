@@ -18,7 +18,9 @@ from streaming_runtime.aws.calls import Dynamo, failed_condition
 from streaming_runtime.core.leasing import Lease, Outlook
 from streaming_runtime.core.limits import Verdict
 
-MICROSECONDS = 1_000_000
+# In a second, so that a token of the greatest limit, 10**9 a second, is a thousand of them.
+TICKS = 10**12
+TICKS_OF_A_MICROSECOND = 1_000_000
 # A bucket that was not used for so long is full, and forgotten.
 KEPT_SECONDS = 3_600
 # Between two attempts another process may have filled or emptied it, again and again.
@@ -39,7 +41,7 @@ class DynamoLimits:
     ) -> None:
         self._dynamo = dynamo
         self._rate = per_second
-        self._depth = burst * MICROSECONDS // per_second
+        self._depth = burst * TICKS // per_second
         self._burst = burst
         self._now = now
         # When each bucket is full, as far as was last seen here: only a guess at which of two
@@ -49,15 +51,15 @@ class DynamoLimits:
     async def take(self, tenant: str, count: int = 1, held: int = 0) -> Verdict:
         """Take ``count`` if all are there, else none; a count above the burst needs a full bucket.
 
-        Units:   ``held`` is for how many microseconds it may be used: it is paid from then on.
+        Units:   ``held`` is for how many ticks it may be used: it is paid from then on.
         Raises:  BrokerUnavailable, Overloaded or OutcomeUnknown: perhaps it was taken.
         """
-        price = count * MICROSECONDS // self._rate
+        price = count * TICKS // self._rate
         room = max(0, self._depth - price) if not held else self._depth - price
         full_at = self._seen.get(tenant, 0)
         for _ in range(MOST_TRIES):
             # Asked anew: the call before may have taken as long as a cold start does.
-            now = int(self._now() * MICROSECONDS)
+            now = self._ticks()
             if full_at > now + room or held > room:
                 # Refused without a write, if that is still so by what the table says.
                 standing = await self._read(tenant)
@@ -68,19 +70,40 @@ class DynamoLimits:
             if written is not None:
                 return self._verdict(tenant, written, now, None)
             full_at = await self._read(tenant)
-        now = int(self._now() * MICROSECONDS)
-        return self._verdict(tenant, full_at, now, now + MICROSECONDS)
+        now = self._ticks()
+        return self._verdict(tenant, full_at, now, now + TICKS)
+
+    async def give_back(self, tenant: str, count: int) -> None:
+        """Undo a take: what it was for did not happen.
+
+        Raises:  BrokerUnavailable, Overloaded or OutcomeUnknown: perhaps it was given back.
+        """
+        now, price = self._ticks(), count * TICKS // self._rate
+        try:
+            await self._dynamo.write(
+                "update_item",
+                TableName=self._dynamo.table,
+                Key=items.limit_key(tenant),
+                UpdateExpression="SET full_at = full_at - :price",
+                # A bucket that is full by now has had it back already.
+                ConditionExpression="full_at > :now",
+                ExpressionAttributeValues={":price": items.whole(price), ":now": items.whole(now)},
+            )
+        except ClientError as failure:
+            if failed_condition(failure) is None:
+                raise
+        self._seen.pop(tenant, None)
 
     def seen(self, tenant: str, wanted: int) -> tuple[int, float]:
         """Return how many there are as far as was last seen here, and when as many as wanted are.
 
         Units:   seconds from now.
         """
-        now = int(self._now() * MICROSECONDS)
+        now = self._ticks()
         missing = max(0, self._seen.get(tenant, 0) - now)
-        remaining = max(0, (self._depth - missing) * self._rate // MICROSECONDS)
-        wait = missing - self._depth - (-wanted * MICROSECONDS // self._rate)
-        return remaining, max(0, wait) / MICROSECONDS
+        remaining = max(0, (self._depth - missing) * self._rate // TICKS)
+        wait = missing - self._depth - (-wanted * TICKS // self._rate)
+        return remaining, max(0, wait) / TICKS
 
     async def _moved(
         self, tenant: str, full_at: int, now: int, price: int, latest: int
@@ -94,7 +117,7 @@ class DynamoLimits:
             change = "full_at = :full_at"
             condition = "attribute_not_exists(pk) OR full_at <= :now"
             values = {":full_at": now + price, ":now": now}
-        values[":expires_at"] = now // MICROSECONDS + KEPT_SECONDS
+        values[":expires_at"] = now // TICKS + KEPT_SECONDS
         try:
             answer = await self._dynamo.write(
                 "update_item",
@@ -114,13 +137,17 @@ class DynamoLimits:
     async def _read(self, tenant: str) -> int:
         return _full_at(await self._dynamo.item(items.limit_key(tenant)) or {})
 
+    def _ticks(self) -> int:
+        # A float has no more digits than microseconds need.
+        return int(self._now() * 1_000_000) * TICKS_OF_A_MICROSECOND
+
     def _verdict(self, tenant: str, full_at: int, now: int, retry_at: int | None) -> Verdict:
         if len(self._seen) >= MOST_SEEN:
             self._seen.clear()
         self._seen[tenant] = full_at
         missing = max(0, full_at - now)
-        remaining = max(0, (self._depth - missing) * self._rate // MICROSECONDS)
-        more_at = full_at - self._depth + (remaining + 1) * MICROSECONDS // self._rate
+        remaining = max(0, (self._depth - missing) * self._rate // TICKS)
+        more_at = full_at - self._depth + (remaining + 1) * TICKS // self._rate
         return Verdict(
             is_admitted=retry_at is None,
             remaining=remaining,
@@ -136,7 +163,7 @@ class DynamoLeases:
         self.hold_seconds = hold_ms / 1_000
         self.wait_seconds = WAIT_SECONDS
         self._limits = limits
-        self._held = hold_ms * MICROSECONDS // 1_000
+        self._held = hold_ms * TICKS // 1_000
 
     def outlook(self, tenant: str, taken: int) -> Outlook:
         remaining, seconds = self._limits.seen(tenant, taken + 1)
@@ -158,6 +185,6 @@ def _full_at(item: dict[str, Any]) -> int:
     return int(item["full_at"]["N"]) if "full_at" in item else 0
 
 
-def _seconds(microseconds: int) -> int:
+def _seconds(ticks: int) -> int:
     # Rounded up, and a millisecond more: a request after Retry-After must succeed.
-    return max(0, math.ceil(microseconds / MICROSECONDS + 0.001))
+    return max(0, math.ceil(ticks / TICKS + 0.001))

@@ -11,8 +11,9 @@ from streaming_runtime.aws.claims import DynamoClaims
 from streaming_runtime.aws.keys import DynamoKeys
 from streaming_runtime.aws.limits import DynamoLeases, DynamoLimits
 from streaming_runtime.aws.registry import DynamoRegistry
+from streaming_runtime.aws.takes import DynamoTakes
 from streaming_runtime.core.cached_keys import CachedKeys
-from streaming_runtime.core.lease_ledger import LeaseTerms
+from streaming_runtime.core.lease_terms import LeaseTerms
 from streaming_runtime.core.ports import Kept
 from streaming_runtime.core.settings import Settings
 
@@ -27,7 +28,8 @@ async def kept_in_table(settings: Settings, now_ms: Callable[[], int]) -> AsyncI
     leases = DynamoLeases(limits, LeaseTerms.of(rate, burst).hold_ms) if limits else None
     try:
         keys = CachedKeys(DynamoKeys(dynamo), time.time)
-        yield Kept(DynamoRegistry(dynamo), claims, limits, leases, keys)
+        takes = DynamoTakes(dynamo)
+        yield Kept(DynamoRegistry(dynamo), claims, limits, leases, takes, keys)
     finally:
         await claims.close()
         dynamo.close()

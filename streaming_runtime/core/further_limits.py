@@ -1,4 +1,4 @@
-"""Further limits beside that of requests: counted in this process, each off unless asked for."""
+"""Further limits beside that of requests: each off unless asked for, of all processes together."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from streaming_runtime.core.limits import Buckets, TokenBucket, Verdict
-from streaming_runtime.core.principals import Principal
+from streaming_runtime.core.errors import StreamingError
+from streaming_runtime.core.limits import Verdict
+from streaming_runtime.core.principals import Principal, Scope
+from streaming_runtime.core.takes import OwnTakes, SharedTakes, Take, bucket_of
 
 Dimension = Literal["records", "bytes", "starts", "stream", "reconnects"]
+DIMENSIONS: Final[tuple[Dimension, ...]] = ("records", "bytes", "starts", "stream", "reconnects")
 # A bucket holds what flows in during two seconds, as that of requests does unless it is told.
 BURST_SECONDS: Final = 2
-MOST_KEYS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,18 @@ class FurtherRates:
 NO_FURTHER: Final = FurtherRates()
 
 
-class Take(NamedTuple):
-    """So many tokens of one bucket of a dimension."""
+class Wanted(NamedTuple):
+    """So many tokens of one limit, by its name and its size."""
 
-    dimension: Dimension
-    bucket: str
+    name: str
+    per_second: int
+    burst: int
+    whose: str
     tokens: int = 1
+
+    @property
+    def take(self) -> Take:
+        return Take(bucket_of(self.name, self.per_second, self.burst, self.whose), self.tokens)
 
 
 class Counted(NamedTuple):
@@ -56,53 +64,65 @@ class Counted(NamedTuple):
 
 
 class FurtherLimits:
-    """The buckets of every dimension that is on, and those of keys with a limit of their own."""
+    """What is limited beside the requests of a tenant, and the requests of keys that say so.
 
-    def __init__(self, rates: FurtherRates, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._quotas: dict[str, int] = {}
-        self._buckets: dict[str, Buckets] = {}
-        for name in ("records", "bytes", "starts", "stream", "reconnects"):
-            if rate := getattr(rates, name):
-                burst = BURST_SECONDS * rate
-                self._quotas[name] = rate + burst
-                self._buckets[name] = Buckets(rate, burst, clock)
-        self._keys: dict[str, tuple[int, int, TokenBucket]] = {}
+    Shape:   counted in ``shared``, and in this process alone where there is no such thing or where
+             it cannot be asked.
+    """
+
+    def __init__(
+        self, rates: FurtherRates, clock: Callable[[], float], shared: SharedTakes | None = None
+    ) -> None:
+        self._own = OwnTakes(clock)
+        self._shared = shared or self._own
+        self._rates = {name: rate for name in DIMENSIONS if (rate := getattr(rates, name))}
 
     def has(self, *dimensions: Dimension) -> bool:
         """Say whether one of these is on."""
-        return any(dimension in self._buckets for dimension in dimensions)
+        return any(dimension in self._rates for dimension in dimensions)
 
-    def take(self, wanted: Sequence[Take]) -> list[Counted]:
-        """Take of several buckets if all of them have it, else of none.
+    async def of_request(
+        self, principal: Principal, scope: Scope, stream_id: str | None
+    ) -> list[Counted]:
+        """Count one request for its key, and for its stream or as a start."""
+        wanted = self._of_key(principal)
+        if stream_id is not None:
+            wanted += self._of("stream", f"{principal.tenant}/{stream_id}")
+        elif scope == "start":
+            wanted += self._of("starts", principal.tenant)
+        return await self._taken(wanted)
 
-        Shape:   one for each dimension that is on, up to the first that refuses.
-        """
-        told: list[Counted] = []
-        taken: list[Take] = []
-        for take in wanted:
-            if (buckets := self._buckets.get(take.dimension)) is None:
-                continue
-            verdict = buckets.take(take.bucket, take.tokens)
-            told.append(Counted(take.dimension, self._quotas[take.dimension], verdict))
-            if not verdict.is_admitted:
-                for earlier in taken:
-                    self._buckets[earlier.dimension].give_back(earlier.bucket, earlier.tokens)
-                break
-            taken.append(take)
-        return told
+    async def of_data(self, tenant: str, records: int, size: int) -> list[Counted]:
+        """Count records and their bytes."""
+        wanted = self._of("records", tenant, records) + self._of("bytes", tenant, size)
+        return await self._taken(wanted)
 
-    def take_of_key(self, principal: Principal) -> Counted | None:
-        """Count one request for the key it came with; None if that has no limit of its own."""
-        rate, key_id, now = principal.per_second, principal.key_id, self._clock()
-        if not rate or not key_id:
-            return None
-        burst = principal.burst or BURST_SECONDS * rate
-        known = self._keys.pop(key_id, None)
-        if known is None or known[:2] != (rate, burst):
-            known = rate, burst, TokenBucket(rate, burst, now)
-        # The least recently used is the first, and forgotten first.
-        self._keys[key_id] = known
-        if len(self._keys) > MOST_KEYS:
-            del self._keys[next(iter(self._keys))]
-        return Counted("key", rate + burst, known[2].take(1, now))
+    async def of_reader(self, tenant: str) -> list[Counted]:
+        """Count a reader that comes, or comes back."""
+        return await self._taken(self._of("reconnects", tenant))
+
+    async def _taken(self, wanted: Sequence[Wanted]) -> list[Counted]:
+        """Take all, or nothing: of those that are on, up to the first that refuses."""
+        if not wanted:
+            return []
+        takes = [each.take for each in wanted]
+        try:
+            verdicts = await self._shared.take_all(takes)
+        except StreamingError:
+            # What keeps the counts is no reason to refuse anybody.
+            verdicts = await self._own.take_all(takes)
+        return [
+            Counted(each.name, each.per_second + each.burst, verdict)
+            for each, verdict in zip(wanted, verdicts, strict=False)
+        ]
+
+    def _of(self, dimension: Dimension, whose: str, tokens: int = 1) -> list[Wanted]:
+        rate = self._rates.get(dimension)
+        return [Wanted(dimension, rate, BURST_SECONDS * rate, whose, tokens)] if rate else []
+
+    @staticmethod
+    def _of_key(principal: Principal) -> list[Wanted]:
+        rate = principal.per_second
+        if not rate or not principal.key_id:
+            return []
+        return [Wanted("key", rate, principal.burst or BURST_SECONDS * rate, principal.key_id)]

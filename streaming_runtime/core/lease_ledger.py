@@ -22,6 +22,10 @@ Why no window of w seconds sees more than ``burst + w * per_second``:
    to others until it has said that it stopped (with what is left, or the buckets begin empty), or
    until it has been silent for ``SILENT_MS``, before which it stops by itself. It begins only when
    its own entry has come back and nobody else was there.
+
+What is taken for further limits is asked for in the same entries, and granted in the same way: to
+be used at once, several buckets together or none of them. Readers that stay open flow out of no
+bucket: each process says how many it has, and asks before it opens more.
 """
 
 from __future__ import annotations
@@ -29,40 +33,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from streaming_runtime.core.lease_terms import LeaseTerms
+from streaming_runtime.core.open_readers import OpenReaders
+from streaming_runtime.core.slotted_buckets import SlottedBuckets
+from streaming_runtime.core.takes import Take
+
 # Who has not been read for so long is gone, and stopped counting by itself before.
 SILENT_MS: Final = 3_000
-HOLD_MS: Final = 500
-# Below this a lease is over before it has come back.
-SHORTEST_HOLD_MS: Final = 50
+DEAD_MS: Final = 600_000
 # Buckets that are remembered one by one; of those that are full nothing need be remembered.
 MOST_BUCKETS: Final = 10_000
 
 Presence = Literal["shared", "alone", "gone"]
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseTerms:
-    """A limit, as it is leased.
-
-    Units:  ``hold_ms`` is for how long what was granted ahead may be used, 0 for nothing ahead.
-    """
-
-    per_second: int
-    burst: int
-    capacity: int
-    hold_ms: int
-
-    @classmethod
-    def of(cls, per_second: int, burst: int) -> LeaseTerms:
-        # At most a quarter of the bucket is out of reach because it may be held somewhere.
-        hold_ms = min(HOLD_MS, burst * 1_000 // (4 * per_second))
-        if hold_ms < SHORTEST_HOLD_MS:
-            hold_ms = 0
-        return cls(per_second, burst, max(1, burst - 1), hold_ms)
-
-    def slot(self, at_ms: int) -> int:
-        """Return how many tokens have flowed in since 1970."""
-        return at_ms * self.per_second // 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +57,36 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """What is in buckets, in whole tokens: those of requests, and those of further limits.
+
+    Shape:   a bucket that is not named is full, but for one of a further limit: that has what
+             flowed in since ``empty_at_ms``, if there is such a moment. A debt is below 0.
+    """
+
+    requests: dict[str, int]
+    further: dict[str, int] = field(default_factory=dict)
+    empty_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What a process writes: that it is there and how it counts, and what it asks for.
 
-    Shape:   ``left`` is what was in the buckets of a process that stops counting alone, in whole
-             tokens; what is not named was full. None where it was not alone, or does not tell.
+    Shape:   ``left`` is what was in the buckets of a process that stops counting alone. None where
+             it was not alone, or does not tell. ``takes`` are asked for one after the other.
+             ``holds`` is how many readers it has, where it tells of them, and ``opens`` how many
+             more it wants to open.
     """
 
     by: str
     number: int
     presence: Presence
     ask: Ask | None = None
-    left: dict[str, int] | None = None
+    left: Left | None = None
+    takes: tuple[tuple[Take, ...], ...] = ()
+    holds: dict[str, int] = field(default_factory=dict)
+    opens: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,8 @@ class Grant:
 
     direct: int
     ahead: int
+    taken: tuple[bool, ...] = ()
+    opened: dict[str, int] = field(default_factory=dict)
 
 
 NOTHING: Final = Grant(0, 0)
@@ -114,6 +116,8 @@ class LeaseLedger:
 
     terms: LeaseTerms
     now_ms: int = 0
+    further: SlottedBuckets = field(default_factory=SlottedBuckets)
+    readers: OpenReaders = field(default_factory=OpenReaders)
     _empty_at_ms: int | None = None
     _full_at: dict[str, int] = field(default_factory=dict)
     _seen: dict[str, int] = field(default_factory=dict)
@@ -123,11 +127,13 @@ class LeaseLedger:
         """Forget everything; buckets were empty at this moment, None if all are full."""
         self._full_at.clear()
         self._empty_at_ms = at_ms
+        self.further.begin(at_ms)
 
     def miss(self, at_ms: int) -> None:
         """Go on behind a hole in the log: somebody may have begun to count alone in it."""
         self.begin(at_ms)
         self._seen.clear()
+        self.readers = OpenReaders()
         self._alone = _Alone("", at_ms + SILENT_MS)
 
     def apply(self, entry: Entry, at_ms: int) -> Grant:
@@ -138,16 +144,16 @@ class LeaseLedger:
             self.begin(self._alone.until_ms)
             self._alone = None
         self._note_presence(entry)
-        if entry.ask is None or self._alone is not None:
+        if self._alone is not None:
             return NOTHING
-        return self._granted(entry.ask)
+        direct, ahead = (0, 0) if entry.ask is None else self._granted(entry.ask)
+        taken = tuple(self.further.take_all(takes, self.now_ms) for takes in entry.takes)
+        opened = self.readers.grant(entry.by, entry.opens, self._is_there)
+        return Grant(direct, ahead, taken, opened)
 
     def others(self, process: str) -> int:
         """Return how many other processes are there, by the latest moment of the log."""
-        return sum(
-            other != process and seen >= self.now_ms - SILENT_MS
-            for other, seen in self._seen.items()
-        )
+        return sum(other != process and self._is_there(other) for other in self._seen)
 
     def is_alone(self, process: str) -> bool:
         """Say whether the log has it that this process may count in its memory."""
@@ -174,12 +180,14 @@ class LeaseLedger:
         # The first millisecond whose slot is the wanted one.
         return max(0, -(-wanted * 1_000 // self.terms.per_second) - at_ms)
 
-    def lacking(self, at_ms: int) -> dict[str, int] | None:
+    def lacking(self, at_ms: int) -> Left | None:
         """Return the level of every bucket that is not full, None if there may be others."""
-        slot = self.terms.slot(max(at_ms, self.now_ms))
+        at_ms = max(at_ms, self.now_ms)
+        slot = self.terms.slot(at_ms)
         if self._full("", slot) > slot:
             return None
-        return {b: self.level(b, at_ms) for b, full in self._full_at.items() if full > slot}
+        requests = {b: self.level(b, at_ms) for b, full in self._full_at.items() if full > slot}
+        return Left(requests, self.further.lacking(at_ms), self.further.empty_at_ms)
 
     def _note_presence(self, entry: Entry) -> None:
         process = entry.by
@@ -193,18 +201,33 @@ class LeaseLedger:
             self._take_over(entry.left)
         if entry.presence == "gone":
             self._seen.pop(process, None)
-        else:
-            self._seen[process] = self.now_ms
+            self.readers.forget(process)
+            return
+        if process not in self._seen:
+            self._forget_dead()
+        self._seen[process] = self.now_ms
+        self.readers.tell(process, entry.holds)
 
-    def _take_over(self, left: dict[str, int] | None) -> None:
+    def _is_there(self, process: str) -> bool:
+        return self._seen.get(process, self.now_ms) >= self.now_ms - SILENT_MS
+
+    def _forget_dead(self) -> None:
+        """Forget processes that were killed: nobody stands still for so long."""
+        for process, seen in list(self._seen.items()):
+            if seen < self.now_ms - DEAD_MS:
+                del self._seen[process]
+                self.readers.forget(process)
+
+    def _take_over(self, left: Left | None) -> None:
         if left is None:
             self.begin(self.now_ms)
             return
         self.begin(None)
         empty = self._empty_slot(self.now_ms)
-        self._full_at = {bucket: empty - tokens for bucket, tokens in left.items()}
+        self._full_at = {bucket: empty - tokens for bucket, tokens in left.requests.items()}
+        self.further.take_over(left.further, left.empty_at_ms, self.now_ms)
 
-    def _granted(self, ask: Ask) -> Grant:
+    def _granted(self, ask: Ask) -> tuple[int, int]:
         terms, slot = self.terms, self.terms.slot(self.now_ms)
         latest = slot + terms.capacity
         full_at = self._full(ask.bucket, slot)
@@ -218,7 +241,7 @@ class LeaseLedger:
         self._full_at[ask.bucket] = full_at
         if len(self._full_at) > MOST_BUCKETS:
             self._forget_full(slot)
-        return Grant(direct, ahead)
+        return direct, ahead
 
     def _full(self, bucket: str, slot: int) -> int:
         full_at = self._full_at.get(bucket)

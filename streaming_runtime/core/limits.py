@@ -45,6 +45,10 @@ class TokenBucket:
         """Return how many tokens it holds at a moment that is not before the last take."""
         return min(self._burst, self._tokens + (now - self._updated) * self._rate)
 
+    def is_full(self, now: float) -> bool:
+        """Say whether nothing need be remembered of it."""
+        return self.level(now) >= self._burst
+
     def take(self, count: int, now: float) -> Verdict:
         """Take ``count`` tokens if all are there, else none."""
         burst = self._burst
@@ -104,23 +108,27 @@ class Buckets:
         if (bucket := self._buckets.get(name)) is not None:
             bucket.give_back(count)
 
+    def size_of(self, name: str) -> tuple[int, int]:
+        """Return how much flows into a bucket in a second, and how much it holds."""
+        return self._rate, self._burst
+
     def lacking(self) -> dict[str, float]:
         """Return the level of every bucket that is not full."""
         now = self._clock()
-        levels = ((name, bucket.level(now)) for name, bucket in self._buckets.items())
-        return {name: level for name, level in levels if level < self._burst}
+        return {n: b.level(now) for n, b in self._buckets.items() if not b.is_full(now)}
 
     def _made(self, name: str, now: float) -> TokenBucket:
         if len(self._buckets) >= self._most:
             self._make_room(now)
         tokens = None if self._begin is None else self._begin(name)
-        bucket = self._buckets[name] = TokenBucket(self._rate, self._burst, now, tokens)
+        rate, burst = self.size_of(name)
+        bucket = self._buckets[name] = TokenBucket(rate, burst, now, tokens)
         return bucket
 
     def _make_room(self, now: float) -> None:
         """Forget those that are full, else the half that was made first."""
         buckets = self._buckets
-        kept = {name: b for name, b in buckets.items() if b.level(now) < self._burst}
+        kept = {name: b for name, b in buckets.items() if not b.is_full(now)}
         if len(kept) >= self._most:
             kept = dict(islice(kept.items(), self._most // 2, None))
         self._buckets = kept
@@ -171,3 +179,16 @@ class TenantLimits:
         self._open[tenant] -= 1
         if not self._open[tenant]:
             del self._open[tenant]
+
+
+class OwnReaders:
+    """Implements core.ports.SharedReaders in this process alone."""
+
+    def __init__(self, limits: TenantLimits) -> None:
+        self._limits = limits
+
+    async def open(self, tenant: str) -> bool:
+        return self._limits.open_reader(tenant)
+
+    def close(self, tenant: str) -> None:
+        self._limits.close_reader(tenant)

@@ -12,6 +12,7 @@ from streaming_runtime.core.leasing import LeaseStore
 from streaming_runtime.core.limits import Verdict
 from streaming_runtime.core.model import Incarnation, Position, Receipt, Record, Stream
 from streaming_runtime.core.results import EncodedResult
+from streaming_runtime.core.takes import SharedTakes
 
 
 class Waiter(Protocol):
@@ -262,6 +263,15 @@ class HeldLimits(Protocol):
         """
 
 
+class SharedReaders(Protocol):
+    """Readers that stay open, counted by all processes together, or by one alone."""
+
+    async def open(self, tenant: str) -> bool:
+        """Count one more, unless the tenant has its fill. Pairs with ``close``."""
+
+    def close(self, tenant: str) -> None: ...
+
+
 class KnownKeys(Protocol):
     """Issued keys, looked up for every request: nearly always without asking anybody."""
 
@@ -298,14 +308,15 @@ class IssuedKeyStore(Protocol):
 class Kept(NamedTuple):
     """What all processes together remember, wherever that is; limits only if they share them.
 
-    Shape:   ``leases`` are those limits for a process that asks for many requests at once;
-             ``keys`` are the issued keys that lie there.
+    Shape:   ``leases`` are those limits for a process that asks for many requests at once, and
+             ``takes`` the limits beside that of requests; ``keys`` are the issued keys.
     """
 
     streams: StreamStore
     claims: KeyClaims
     limits: SharedLimits | None = None
     leases: LeaseStore | None = None
+    takes: SharedTakes | None = None
     keys: KnownKeys | None = None
 
 

@@ -39,7 +39,7 @@ class FiniteStreams:
         self._readings = readings
         self._now_ms = now_ms
 
-    def answer(
+    async def answer(
         self,
         form: str,
         stream: Stream,

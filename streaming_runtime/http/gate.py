@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from streaming_runtime.core.errors import Forbidden, RateLimited, StreamingError
-from streaming_runtime.core.further_limits import NO_FURTHER, Counted, FurtherLimits, Take
-from streaming_runtime.core.limits import TenantLimits, Verdict
-from streaming_runtime.core.ports import HeldLimits, SharedLimits
+from streaming_runtime.core.further_limits import NO_FURTHER, Counted, FurtherLimits
+from streaming_runtime.core.limits import OwnReaders, TenantLimits, Verdict
+from streaming_runtime.core.ports import HeldLimits, SharedLimits, SharedReaders
 from streaming_runtime.core.principals import CALLER, Principal, Scope
 from streaming_runtime.http.credentials import Credentials
 
@@ -52,12 +52,14 @@ class Gate:
         credentials: Credentials,
         limits: TenantLimits,
         further: FurtherLimits | None = None,
+        readers: SharedReaders | None = None,
     ) -> None:
         self.credentials = credentials
         self.limits = limits
+        self._readers = readers or OwnReaders(limits)
         self.further = further or FurtherLimits(NO_FURTHER, time.monotonic)
         self._counts_streams = self.further.has("stream", "starts")
-        self._counts_data = self.further.has("records", "bytes")
+        self.counts_data = self.further.has("records", "bytes")
 
     async def enter(
         self,
@@ -88,10 +90,8 @@ class Gate:
         Raises:  RateLimited, with what the limit says that is used up.
         """
         fields = await self._counted(principal.tenant)
-        if principal.per_second and (told := self.further.take_of_key(principal)) is not None:
-            fields = _with(fields, [told])
-        if self._counts_streams:
-            fields = _with(fields, self._count_stream(principal.tenant, scope, stream_id))
+        if principal.per_second or self._counts_streams:
+            fields = _with(fields, await self.further.of_request(principal, scope, stream_id))
         return fields
 
     def counted_at_once(self, principal: Principal) -> dict[str, str] | None:
@@ -99,7 +99,7 @@ class Gate:
 
         Shape:   also None where more is limited than requests of a tenant.
         """
-        if principal.per_second or self._counts_streams or self._counts_data:
+        if principal.per_second or self._counts_streams or self.counts_data:
             return None
         return self._counted_at_once(principal.tenant)
 
@@ -109,7 +109,7 @@ class Gate:
             return {}
         return self._told(verdict) if verdict.is_admitted else None
 
-    def count_data(
+    async def count_data(
         self, tenant: str, records: int, size: int, fields: dict[str, str] | None = None
     ) -> dict[str, str]:
         """Count records and their bytes, before anything of them is stored.
@@ -117,15 +117,9 @@ class Gate:
         Raises:  RateLimited, and none of them counts.
         """
         known = {} if fields is None else fields
-        if not self._counts_data:
+        if not self.counts_data:
             return known
-        wanted = (Take("records", tenant, records), Take("bytes", tenant, size))
-        return _with(known, self.further.take(wanted))
-
-    def _count_stream(self, tenant: str, scope: Scope, stream_id: str | None) -> list[Counted]:
-        if stream_id is not None:
-            return self.further.take([Take("stream", f"{tenant}/{stream_id}")])
-        return self.further.take([Take("starts", tenant)]) if scope == "start" else []
+        return _with(known, await self.further.of_data(tenant, records, size))
 
     async def _counted(self, tenant: str) -> dict[str, str]:
         return self.count(tenant)
@@ -148,13 +142,13 @@ class Gate:
             return fields
         raise _refusal("requests", fields, verdict.retry_after_seconds)
 
-    def open_reader(self, tenant: str) -> None:
+    async def open_reader(self, tenant: str) -> None:
         """Count a reader that stays; pairs with ``close_reader``.
 
         Raises:  RateLimited when the tenant has its fill, or too many came at once.
         """
-        _with({}, self.further.take([Take("reconnects", tenant)]))
-        if not self.limits.open_reader(tenant):
+        _with({}, await self.further.of_reader(tenant))
+        if not await self._readers.open(tenant):
             error = RateLimited("This client has as many open readers as it may have")
             error.headers.update(
                 {
@@ -166,7 +160,7 @@ class Gate:
             raise error
 
     def close_reader(self, tenant: str) -> None:
-        self.limits.close_reader(tenant)
+        self._readers.close(tenant)
 
 
 class SharedGate(Gate):
@@ -204,8 +198,9 @@ class HeldGate(Gate):
         limits: TenantLimits,
         held: HeldLimits,
         further: FurtherLimits | None = None,
+        readers: SharedReaders | None = None,
     ) -> None:
-        super().__init__(credentials, limits, further)
+        super().__init__(credentials, limits, further, readers)
         self._held = held
 
     def _counted_at_once(self, tenant: str) -> dict[str, str] | None:

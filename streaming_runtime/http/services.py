@@ -24,7 +24,7 @@ from streaming_runtime.http.gate import Gate
 class EventStreams(Protocol):
     """How a place answers SSE and NDJSON: endless in the container, finite in a function."""
 
-    def answer(
+    async def answer(
         self,
         form: str,
         stream: Stream,

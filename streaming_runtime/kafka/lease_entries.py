@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from streaming_runtime.core.entries import BadEntry
 from streaming_runtime.core.lease_ledger import Entry
+from streaming_runtime.core.takes import size_of
 
 ENTRIES = msgspec.json.Decoder(Entry)
 
@@ -23,9 +26,31 @@ def decode(value: bytes | None) -> Entry:
         entry = ENTRIES.decode(value or b"")
     except msgspec.MsgspecError as exc:
         raise BadEntry(str(exc)) from None
-    counts = list((entry.left or {}).values())
-    if entry.ask is not None:
-        counts += [entry.ask.direct, entry.ask.ahead]
-    if any(count < 0 for count in counts):
+    if any(count < 0 for count in _counts(entry)):
         raise BadEntry("nobody asks for less than nothing")
+    try:
+        for bucket in _buckets(entry):
+            size_of(bucket)
+    except ValueError as exc:
+        raise BadEntry(f"no bucket: {exc}") from None
     return entry
+
+
+def _counts(entry: Entry) -> Iterator[int]:
+    yield from entry.holds.values()
+    yield from entry.opens.values()
+    if entry.ask is not None:
+        yield entry.ask.direct
+        yield entry.ask.ahead
+    for takes in entry.takes:
+        yield from (take.tokens for take in takes)
+    if entry.left is not None:
+        yield from entry.left.requests.values()
+
+
+def _buckets(entry: Entry) -> Iterator[str]:
+    yield from entry.opens
+    for takes in entry.takes:
+        yield from (take.bucket for take in takes)
+    if entry.left is not None:
+        yield from entry.left.further

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -19,10 +20,12 @@ from streaming_runtime.core.lease_ledger import (
     Entry,
     Grant,
     LeaseLedger,
-    LeaseTerms,
+    Left,
     Presence,
 )
+from streaming_runtime.core.lease_terms import LeaseTerms
 from streaming_runtime.core.leasing import Lease, Outlook
+from streaming_runtime.core.takes import Take
 from streaming_runtime.kafka.clients import CALL_SECONDS, START_SECONDS
 from streaming_runtime.kafka.follower import Follower
 from streaming_runtime.kafka.idempotency import KafkaClock
@@ -98,28 +101,49 @@ class LeaseLog:
                 await asyncio.sleep(RETRY_SECONDS)
         await self._follower.follow()
 
-    async def announce(self, presence: Presence, left: dict[str, int] | None = None) -> None:
-        """Say that this process is there, and how it counts.
+    async def announce(
+        self, presence: Presence, holds: dict[str, int], left: Left | None = None
+    ) -> None:
+        """Say that this process is there, how it counts, and how many readers it has.
 
         Raises:  BrokerUnavailable, Overloaded, OutcomeUnknown.
         """
-        await self._write(Entry(self.process, self._number(), presence, None, left))
+        await self._write(Entry(self.process, self._number(), presence, left=left, holds=holds))
 
     async def lease(self, tenant: str, direct: int, ahead: int) -> Lease:
+        grant = await self._granted(ask=Ask(tenant, direct, ahead))
+        return Lease(grant.direct, grant.ahead)
+
+    async def take(self, takes: Sequence[tuple[Take, ...]]) -> Sequence[bool]:
+        """Take of further limits, one after the other; say of each whether it was there.
+
+        Raises:  BrokerUnavailable, Overloaded, OutcomeUnknown.
+        """
+        grant = await self._granted(takes=tuple(takes))
+        return grant.taken or (False,) * len(takes)
+
+    async def open(self, bucket: str, has: int, wanted: int) -> int:
+        """Return how many more readers this process may open, of those that it wants.
+
+        Raises:  BrokerUnavailable, Overloaded, OutcomeUnknown.
+        """
+        grant = await self._granted(holds={bucket: has}, opens={bucket: wanted})
+        return grant.opened.get(bucket, 0)
+
+    async def _granted(self, **asked: Any) -> Grant:
         number = self._number()
-        entry = Entry(self.process, number, self.presence, Ask(tenant, direct, ahead))
+        entry = Entry(self.process, number, self.presence, **asked)
         waiter: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
         self._waiters[number] = waiter
         try:
             async with asyncio.timeout(LEASE_SECONDS):
                 await self._write(entry)
-                grant = await waiter
+                return await waiter
         except TimeoutError:
             raise BrokerUnavailable("The limits cannot be asked now") from None
         finally:
             # Granted later, it is nobody's, and flows in again.
             self._waiters.pop(number, None)
-        return Lease(grant.direct, grant.ahead)
 
     def outlook(self, tenant: str, taken: int) -> Outlook:
         now = self.now_ms()

@@ -1,18 +1,24 @@
-"""Requests of a tenant, counted by all processes together, and in memory by one that is alone."""
+"""What clients may do, counted by all processes together, and in memory by one that is alone."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from streaming_runtime.core.errors import StreamingError
-from streaming_runtime.core.lease_ledger import Entry
+from streaming_runtime.core.lease_ledger import Entry, Left, Presence
+from streaming_runtime.core.leasing import SOON_SECONDS as HELD_SOON
 from streaming_runtime.core.leasing import LeasedLimits
-from streaming_runtime.core.limits import Buckets, Verdict
+from streaming_runtime.core.limits import Verdict
+from streaming_runtime.core.slotted_buckets import verdicts
+from streaming_runtime.core.takes import Take, size_of
 from streaming_runtime.kafka.lease_log import LeaseLog
+from streaming_runtime.kafka.own_counts import OwnCounts, apart, going_on
 from streaming_runtime.kafka.producer import SupervisedProducer
+from streaming_runtime.kafka.shared_readers import KafkaReaders
+from streaming_runtime.kafka.taking import Taking
 
 log = logging.getLogger("millrace.kafka.limits")
 
@@ -28,7 +34,7 @@ LOOKS = 3
 
 
 class KafkaLimits:
-    """Implements core.ports.HeldLimits over a log of leases.
+    """Implements core.ports.HeldLimits and core.takes.SharedTakes over a log of leases.
 
     Three ways of counting, each without any waiting as long as it lasts. Alone: a bucket in
     memory, when nobody else is in the log. Shared: tokens leased from the log. Apart: a part of
@@ -41,6 +47,7 @@ class KafkaLimits:
         producer: SupervisedProducer,
         per_second: int,
         burst: int,
+        most_readers: int,
         clock: Callable[[], float],
     ) -> None:
         self._log = lease_log
@@ -49,11 +56,13 @@ class KafkaLimits:
         self._burst = burst
         self._clock = clock
         self._leased = LeasedLimits(lease_log, burst, clock)
+        self._taking = Taking(lease_log.take)
+        self.readers = KafkaReaders(lease_log, most_readers, self._part)
         # What is counted alone; kept until the log has that it is over, so that nothing of it is
         # forgotten however often others come and go meanwhile.
-        self._memory: Buckets | None = None
+        self._memory: OwnCounts | None = None
         self._is_alone = False
-        self._apart: Buckets | None = None
+        self._apart: OwnCounts | None = None
         self._is_held = False
         self._is_leaving = False
         self._has_read = asyncio.Event()
@@ -74,7 +83,9 @@ class KafkaLimits:
         finally:
             if self._telling is not None:
                 self._telling.cancel()
-            await self._leased.close()
+            for part in (self._leased, self._taking):
+                await part.close()
+            await self.readers.close_all()
 
     async def joined(self, seconds: float) -> None:
         """Wait until it is known here how to count, for so long at most.
@@ -100,14 +111,15 @@ class KafkaLimits:
         left = self._stop_alone() if self._is_alone else None
         try:
             async with asyncio.timeout(LEAVE_SECONDS):
-                await self._log.announce("gone", left)
+                await self._log.announce("gone", {}, left)
         except (StreamingError, TimeoutError):
             log.info("the others will miss this process only in a moment")
 
     def take_held(self, tenant: str) -> Verdict | None:
-        counted = self._counted_here(tenant)
-        if counted is None:
+        own = self._own()
+        if own is None:
             return self._leased.take_held(tenant)
+        counted = own.requests.take(tenant)
         return None if self._is_hasty(counted) else counted
 
     async def take(self, tenant: str) -> Verdict:
@@ -123,41 +135,59 @@ class KafkaLimits:
             await asyncio.sleep(SOON_SECONDS)
         return await self._taken(tenant)
 
+    async def take_all(self, takes: Sequence[Take]) -> list[Verdict]:
+        """Take of several buckets or of none; told as by SharedTakes."""
+        for _ in range(LOOKS):
+            told = await self._all_taken(takes)
+            if told[-1].is_admitted or not _flow_fast(takes):
+                return told
+            await asyncio.sleep(SOON_SECONDS)
+        return await self._all_taken(takes)
+
     async def _taken(self, tenant: str) -> Verdict:
-        if (counted := self._counted_here(tenant)) is not None:
-            return counted
+        if (own := self._own()) is not None:
+            return own.requests.take(tenant)
         try:
             return await self._leased.take(tenant)
         except StreamingError:
             # What cannot be asked, or not in time, is no reason to refuse.
-            return self._counted_apart(tenant)
+            return self._counted_apart().requests.take(tenant)
 
-    def _counted_here(self, tenant: str) -> Verdict | None:
-        """Count in this process, alone or apart; None where all count together."""
+    async def _all_taken(self, takes: Sequence[Take]) -> list[Verdict]:
+        if (own := self._own()) is not None:
+            return own.further.take_all(takes)
+        further = self._log.ledger.further
+        # Who asks again and again at its limit does not fill the log.
+        ms = max(further.ms_until(take, self._log.now_ms()) for take in takes)
+        try:
+            is_taken = ms <= HELD_SOON * 1_000 and await self._taking.take(takes)
+        except StreamingError:
+            return self._counted_apart().further.take_all(takes)
+        return verdicts(further, takes, self._log.now_ms(), is_taken=is_taken)
+
+    def _own(self) -> OwnCounts | None:
+        """Return what is counted in this process, alone or apart; None where all count together."""
         if self._clock() >= self._log.fresh_until or self._is_held:
-            return self._counted_apart(tenant)
-        if self._is_alone and self._memory is not None:
-            return self._memory.take(tenant)
-        return None
+            return self._counted_apart()
+        return self._memory if self._is_alone else None
+
+    def _part(self) -> int:
+        """Return by how many limits are divided that are counted here; 0 where none are."""
+        own = self._own()
+        return 0 if own is None else own.parts
 
     def _is_hasty(self, verdict: Verdict) -> bool:
         return not verdict.is_admitted and self._rate >= SOON_PER_SECOND
 
-    def _counted_apart(self, tenant: str) -> Verdict:
+    def _counted_apart(self) -> OwnCounts:
         if self._apart is None:
             others = self._log.ledger.others(self._log.process)
             processes = max(2 if self._is_held else 1, 1 + others)
-            rate, burst = max(1, self._rate // processes), max(1, self._burst // processes)
             begun = self._clock() if self._is_held else min(self._clock(), self._log.fresh_until)
-
-            def flowed_in(_: str) -> float:
-                # What there was may be in the hands of others: what has come since is not.
-                return min(float(burst), (self._clock() - begun) * rate)
-
-            begin = flowed_in if self._has_read.is_set() else None
-            self._apart = Buckets(rate, burst, self._clock, begin)
+            since = begun if self._has_read.is_set() else None
+            self._apart = apart(self._rate, self._burst, self._clock, processes, since)
             log.warning("limits are counted apart", extra={"processes": processes})
-        return self._apart.take(tenant)
+        return self._apart
 
     async def announce(self) -> None:
         """Say that this process is there, and that it counts alone if nobody else is."""
@@ -165,7 +195,8 @@ class KafkaLimits:
             return
         is_alone = not self._log.ledger.others(self._log.process)
         try:
-            await self._log.announce("alone" if is_alone else "shared")
+            presence: Presence = "alone" if is_alone else "shared"
+            await self._log.announce(presence, self.readers.holds())
         except StreamingError as failure:
             log.info("the others were not told of this process", extra={"reason": failure.code})
 
@@ -198,27 +229,33 @@ class KafkaLimits:
             self._is_alone = True
             self._log.presence = "alone"
             if self._memory is None:
-                self._memory = Buckets(self._rate, self._burst, self._clock, self._level)
+                self._memory = going_on(
+                    self._rate, self._burst, self._clock, self._log.ledger, self._log.now_ms
+                )
 
-    def _stop_alone(self) -> dict[str, int] | None:
+    def _stop_alone(self) -> Left | None:
         """Count in memory no more, and return what is left in the buckets, if it can be told."""
         self._is_alone = False
         self._log.presence = "shared"
-        own = {} if self._memory is None else self._memory.lacking()
         before = self._log.ledger.lacking(self._log.now_ms())
-        if before is None or len(before) + len(own) > MOST_LEFT:
+        if before is None or self._memory is None:
+            return before
+        requests = before.requests | _whole(self._memory.requests.lacking())
+        further = before.further | _whole(self._memory.further.lacking())
+        if len(requests) + len(further) > MOST_LEFT:
             return None
-        return before | {bucket: math.floor(max(0.0, level)) for bucket, level in own.items()}
+        return Left(requests, further, before.empty_at_ms)
 
-    async def _tell(self, left: dict[str, int] | None) -> None:
+    async def _tell(self, left: Left | None) -> None:
         try:
-            await self._log.announce("shared", left)
+            await self._log.announce("shared", self.readers.holds(), left)
         except StreamingError as failure:
             log.info("the others wait for this process", extra={"reason": failure.code})
 
-    def _level(self, bucket: str) -> float:
-        """Return what a bucket holds that was counted in the log before."""
-        ledger = self._log.ledger
-        if ledger.is_untouched(bucket):
-            return self._burst
-        return ledger.level(bucket, self._log.now_ms())
+
+def _flow_fast(takes: Sequence[Take]) -> bool:
+    return all(size_of(take.bucket)[0] >= SOON_PER_SECOND for take in takes)
+
+
+def _whole(levels: Mapping[str, float]) -> dict[str, int]:
+    return {bucket: math.floor(level) for bucket, level in levels.items()}

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer
 
-from streaming_runtime.core.lease_ledger import LeaseTerms
+from streaming_runtime.core.lease_terms import LeaseTerms
 from streaming_runtime.core.settings import LimitSettings
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.connection import REGISTRY_WAIT_MS, Connected
@@ -34,9 +34,11 @@ async def limits_over(kafka: Connected, limits: LimitSettings) -> AsyncIterator[
             settings, wait_ms=REGISTRY_WAIT_MS, partition_bytes=clients.REPLAY_PARTITION_BYTES
         )
 
-    terms = LeaseTerms.of(limits.per_second, limits.burst)
+    # A limit that is off is not asked for: it only has to be a limit.
+    rate, burst = max(1, limits.per_second), max(1, limits.burst)
+    terms = LeaseTerms.of(rate, burst)
     lease_log = LeaseLog(topic, producer, kafka.offsets, asking, terms, time.monotonic)
-    shared = KafkaLimits(lease_log, producer, limits.per_second, limits.burst, time.monotonic)
+    shared = KafkaLimits(lease_log, producer, rate, burst, limits.readers, time.monotonic)
     kafka.vitals.start("the shared limits", shared.run())
     await shared.joined(JOIN_SECONDS)
     try:

@@ -55,7 +55,7 @@ class EndlessStreams:
         self.delivered = delivered
         self.now_ms = now_ms
 
-    def answer(
+    async def answer(
         self,
         form: str,
         stream: Stream,
@@ -70,7 +70,7 @@ class EndlessStreams:
                  when more come to this process than it can open.
         """
         self.arrivals.admit()
-        self.gate.open_reader(principal.tenant)
+        await self.gate.open_reader(principal.tenant)
         return EndlessAnswer(self, FORMS[form], stream, cursor, gap, principal, headers)
 
 

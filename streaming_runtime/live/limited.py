@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from streaming_runtime.core.further_limits import FurtherLimits
 from streaming_runtime.core.leasing import LeasedLimits, LeaseStore
 from streaming_runtime.core.limits import TenantLimits
-from streaming_runtime.core.ports import HeldLimits
+from streaming_runtime.core.ports import HeldLimits, Kept
 from streaming_runtime.core.settings import LimitSettings
 from streaming_runtime.http.credentials import Credentials
 from streaming_runtime.http.gate import Gate, HeldGate
@@ -19,25 +19,28 @@ from streaming_runtime.kafka.shared_limits_parts import limits_over
 
 @asynccontextmanager
 async def gate_over(
-    limits: LimitSettings, credentials: Credentials, kafka: Connected, leases: LeaseStore | None
+    limits: LimitSettings, credentials: Credentials, kafka: Connected, kept: Kept
 ) -> AsyncIterator[Gate]:
-    """Give a gate that counts in Kafka, or in ``leases`` where what is shared is kept elsewhere."""
+    """Give a gate that counts in Kafka, or in ``kept`` where what is shared is kept elsewhere.
+
+    Shape:   open readers are counted in Kafka wherever the rest is: functions have none.
+    """
     own = TenantLimits(limits.per_second, limits.burst, limits.readers, time.monotonic)
-    further = FurtherLimits(limits.further, time.monotonic)
-    if not limits.per_second:
-        yield Gate(credentials, own, further)
-        return
-    async with _held(limits, kafka, leases) as held:
-        yield HeldGate(credentials, own, held, further)
+    async with limits_over(kafka, limits) as shared:
+        further = FurtherLimits(limits.further, time.monotonic, kept.takes or shared)
+        if not limits.per_second:
+            yield Gate(credentials, own, further, shared.readers)
+            return
+        async with _held(limits, kept.leases, shared) as held:
+            yield HeldGate(credentials, own, held, further, shared.readers)
 
 
 @asynccontextmanager
 async def _held(
-    limits: LimitSettings, kafka: Connected, leases: LeaseStore | None
+    limits: LimitSettings, leases: LeaseStore | None, shared: HeldLimits
 ) -> AsyncIterator[HeldLimits]:
     if leases is None:
-        async with limits_over(kafka, limits) as shared:
-            yield shared
+        yield shared
         return
     leased = LeasedLimits(leases, limits.burst, time.monotonic)
     try:

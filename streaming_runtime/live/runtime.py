@@ -86,7 +86,7 @@ async def run(
             issued = issued_keys(settings.credentials, kept.keys, now_ms)
             credentials = _credentials(settings, issued, kept)
             gate = await opened.enter_async_context(
-                gate_over(settings.limits, credentials, kafka, kept.leases)
+                gate_over(settings.limits, credentials, kafka, kept)
             )
             seal = CursorSeal(settings.credentials.signing_secret)
             hub = _hub(kafka, ResultEncoder(seal, kafka.incarnation.id))

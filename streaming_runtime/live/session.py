@@ -170,7 +170,7 @@ class Session:
             await gate.counted(principal, "send", self._stream.stream_id)
             if isinstance(asked, BadSend):
                 return asked.reason
-            gate.count_data(principal.tenant, 1, len(bytes(asked.data)))
+            await gate.count_data(principal.tenant, 1, len(bytes(asked.data)))
         except StreamingError as refusal:
             return refusal
         return None

@@ -103,7 +103,7 @@ class WebSocketResults:
         if cursor.is_reached() and gap is None:
             await self._close(send, ENDED, "ended")
             return
-        gate.open_reader(admission.tenant)
+        await gate.open_reader(admission.tenant)
         try:
             session = Session(
                 self._services,

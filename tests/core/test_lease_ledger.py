@@ -14,8 +14,9 @@ from streaming_runtime.core.lease_ledger import (
     Entry,
     Grant,
     LeaseLedger,
-    LeaseTerms,
+    Left,
 )
+from streaming_runtime.core.lease_terms import LeaseTerms
 
 START = 1_700_000_000_000
 PROCESSES = ("a", "b", "c")
@@ -132,7 +133,7 @@ def test_while_one_counts_alone_nobody_else_is_granted_anything() -> None:
     # It has not read of the other yet, and goes on.
     ledger.apply(Entry("a", 2, "alone"), START + 20)
     again = ledger.apply(Entry("b", 2, "shared", ask), START + 30)
-    ledger.apply(Entry("a", 3, "shared", None, {"acme": 3}), START + 40)
+    ledger.apply(Entry("a", 3, "shared", None, Left({"acme": 3})), START + 40)
     granted = [ledger.apply(Entry(p, 4, "shared", Ask("acme", 5)), START + 40) for p in "ab"]
     other = ledger.apply(Entry("b", 5, "shared", Ask("other", 50)), START + 40)
 
@@ -180,7 +181,7 @@ def test_of_two_that_begin_at_once_only_the_first_is_alone() -> None:
 def test_who_says_goodbye_is_not_waited_for() -> None:
     ledger = LeaseLedger(LeaseTerms.of(10, 20))
     ledger.apply(Entry("a", 1, "alone"), START)
-    ledger.apply(Entry("a", 2, "gone", None, {"acme": 0}), START)
+    ledger.apply(Entry("a", 2, "gone", None, Left({"acme": 0})), START)
 
     ledger.apply(Entry("b", 1, "alone"), START)
 
@@ -205,6 +206,6 @@ def test_full_buckets_are_forgotten_and_others_are_not() -> None:
         ledger.apply(Entry("a", number, "shared", Ask(f"t{number}", 1)), START)
     ledger.apply(Entry("a", 0, "shared", Ask("busy", 19)), START + 1_000)
 
-    assert ledger.lacking(START + 1_000) == {"busy": 0}
+    assert ledger.lacking(START + 1_000) == Left({"busy": 0})
     ledger.apply(Entry("a", 0, "shared", Ask("last", 19)), START + 1_000)
     assert ledger.level("busy", START + 1_000) == 0

@@ -29,7 +29,7 @@ async def answered(
 ) -> tuple[dict[str, Any], str]:
     """Return the head and the body of one answer."""
     cursor = Cursor("incarn01", Position(offset))
-    answer = FiniteStreams(Readings(log, SEAL), lambda: NOW_MS).answer(
+    answer = await FiniteStreams(Readings(log, SEAL), lambda: NOW_MS).answer(
         form, a_stream(), cursor, gap, principal, {"RateLimit": "r"}
     )
     messages: list[Any] = []

@@ -79,16 +79,16 @@ async def test_a_limit_that_is_off_says_nothing_of_itself() -> None:
     assert admission.headers == {}
 
 
-def test_open_readers_are_counted_in_and_out() -> None:
+async def test_open_readers_are_counted_in_and_out() -> None:
     ours = gate(Clock())
-    ours.open_reader("acme")
+    await ours.open_reader("acme")
 
     with pytest.raises(RateLimited) as refused:
-        ours.open_reader("acme")
+        await ours.open_reader("acme")
     assert int(refused.value.headers["Retry-After"]) > 0
 
     ours.close_reader("acme")
-    ours.open_reader("acme")
+    await ours.open_reader("acme")
 
 
 class Counter:
@@ -247,27 +247,27 @@ async def test_a_key_with_a_limit_is_refused_and_the_tenants_other_keys_are_not(
     assert await ours.enter({}, "read")
 
 
-def test_records_and_bytes_are_counted_before_anything_is_stored() -> None:
+async def test_records_and_bytes_are_counted_before_anything_is_stored() -> None:
     ours = further(Clock(), FurtherRates(records=10, bytes=100))
 
-    fields = ours.count_data("acme", 2, 50, {"RateLimit": "x", "RateLimit-Policy": "y"})
+    fields = await ours.count_data("acme", 2, 50, {"RateLimit": "x", "RateLimit-Policy": "y"})
     with pytest.raises(RateLimited, match="bytes") as refused:
-        ours.count_data("acme", 1, 151)
+        await ours.count_data("acme", 1, 151)
     with pytest.raises(RateLimited, match="records"):
-        ours.count_data("acme", 19, 1)
+        await ours.count_data("acme", 19, 1)
 
     assert fields["RateLimit"] == 'x, "records";r=18;t=1, "bytes";r=150;t=1'
     assert refused.value.headers["RateLimit-Policy"] == '"bytes";q=300;w=1'
-    assert ours.count_data("acme", 18, 150)
-    assert ours.count_data("other", 20, 200)
+    assert await ours.count_data("acme", 18, 150)
+    assert await ours.count_data("other", 20, 200)
 
 
-def test_new_readers_have_a_pace() -> None:
+async def test_new_readers_have_a_pace() -> None:
     ours = further(Clock(), FurtherRates(reconnects=1))
     for _ in range(2):
-        ours.open_reader("acme")
+        await ours.open_reader("acme")
         ours.close_reader("acme")
 
     with pytest.raises(RateLimited) as refused:
-        ours.open_reader("acme")
+        await ours.open_reader("acme")
     assert refused.value.headers["RateLimit-Policy"] == '"reconnects";q=3;w=1'

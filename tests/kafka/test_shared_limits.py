@@ -8,8 +8,9 @@ import time
 import pytest
 
 from streaming_runtime.core.entries import BadEntry
-from streaming_runtime.core.lease_ledger import SILENT_MS, Ask, Entry
+from streaming_runtime.core.lease_ledger import SILENT_MS, Ask, Entry, Left
 from streaming_runtime.core.settings import KafkaSettings
+from streaming_runtime.core.takes import Take
 from streaming_runtime.kafka.lease_entries import decode, encode
 from streaming_runtime.kafka.shared_limits import KafkaLimits
 from tests.eventually import eventually
@@ -117,7 +118,9 @@ def test_an_entry_is_read_back_as_it_was_written() -> None:
     for entry in (
         Entry("a", 1, "alone"),
         Entry("a", 2, "shared", Ask("acme", 3, 4)),
-        Entry("a", 3, "gone", None, {"acme": 5}),
+        Entry("a", 3, "gone", None, Left({"acme": 5}, {"bytes:1:2:acme": 6}, 7)),
+        Entry("a", 4, "shared", takes=((Take("bytes:1:2:acme", 9), Take("records:1:2:acme")),)),
+        Entry("a", 5, "alone", holds={"readers:9:9:acme": 3}, opens={"readers:9:9:acme": 1}),
     ):
         assert decode(encode(entry)) == entry
 
@@ -131,7 +134,13 @@ def test_an_entry_is_read_back_as_it_was_written() -> None:
         b'{"by":"a","number":1,"presence":"here"}',
         encode(Entry("a", 1, "shared", Ask("acme", -1))),
         encode(Entry("a", 1, "shared", Ask("acme", 1, -1))),
-        encode(Entry("a", 1, "gone", None, {"acme": -1})),
+        encode(Entry("a", 1, "gone", None, Left({"acme": -1}))),
+        encode(Entry("a", 1, "gone", None, Left({}, {"acme": 1}))),
+        encode(Entry("a", 1, "shared", takes=((Take("bytes:1:2:acme", -1),),))),
+        encode(Entry("a", 1, "shared", takes=((Take("bytes:0:2:acme"),),))),
+        encode(Entry("a", 1, "shared", takes=((Take("acme"),),))),
+        encode(Entry("a", 1, "shared", holds={"readers:9:9:acme": -1})),
+        encode(Entry("a", 1, "shared", opens={"acme": 1})),
     ],
 )
 def test_what_nobody_of_us_has_written_is_no_entry(value: bytes | None) -> None:
