@@ -100,4 +100,4 @@ async def test_open_readers_are_one_budget_whatever_their_form(pair: Product) ->
         # Elsewhere, too, a place is free at the latest when Retry-After is over.
         await asyncio.sleep(int(refused.headers["retry-after"]))
         async with one.lines(stream) as lines:
-            assert (await anext(lines))["type"] == "position"
+            assert (await anext(lines))["control"] == "position"
