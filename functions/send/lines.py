@@ -205,7 +205,8 @@ class LineSending:
         )
 
     def _problem(self, failure: StreamingError) -> bytes:
-        return problems.encode(failure, self._request_id) + b"\n"
+        # A line has no header that could tell when to come back.
+        return problems.encode_alone(failure, self._request_id) + b"\n"
 
     async def _write_answers(self, write: Write) -> None:
         while (under_way := await self._queue.get()) is not None:

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.__main__ import ASKED_WRONGLY, supervise
 from local.children import follow_make
+from local.command import ASKED_WRONGLY, supervise
 from local.emulator.options import read
 from local.emulator.product import LambdaProduct
 from local.progress import warn

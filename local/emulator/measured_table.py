@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.__main__ import ASKED_WRONGLY, FAILED
 from local.build.__main__ import ROOT, store_of
 from local.build.build import Builder, Built, zipped
 from local.build.failure import BuildFailed
 from local.build.functions import FUNCTIONS, Function
 from local.build.ready_made import ReadyMade
 from local.build.target import RUNTIME, for_lambda, interpreter_of
+from local.command import ASKED_WRONGLY, FAILED
 from local.emulator.events import event_of, reply_of
 from local.emulator.http_server import Request
 from local.emulator.measuring import BASELINE, import_seconds

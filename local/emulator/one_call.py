@@ -8,10 +8,10 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-from local.__main__ import ASKED_WRONGLY, FAILED
 from local.broker import USUAL_PORT, Broker
 from local.broker_probe import serving_cluster
 from local.build.functions import Function, function_named
+from local.command import ASKED_WRONGLY, FAILED
 from local.emulator.faults import FaultPlan
 from local.emulator.outcome import Answered, Outcome
 from local.emulator.setting import Limits

@@ -65,6 +65,18 @@ def encode(error: StreamingError, request_id: str) -> bytes:
     return msgspec.json.encode(document(error, request_id))
 
 
+def document_alone(error: StreamingError, request_id: str) -> dict[str, Any]:
+    """Return the problem for where no header stands beside it: with what Retry-After would say."""
+    problem = document(error, request_id)
+    if (seconds := error.headers.get("Retry-After")) is not None:
+        problem["retry_after_seconds"] = int(seconds)
+    return problem
+
+
+def encode_alone(error: StreamingError, request_id: str) -> bytes:
+    return msgspec.json.encode(document_alone(error, request_id))
+
+
 def headers(error: StreamingError) -> dict[str, str]:
     """Return the headers that belong to a refusal besides its type and length."""
     own = dict(error.headers)

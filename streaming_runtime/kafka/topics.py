@@ -91,7 +91,8 @@ class _Setup:
             except (*FOR_NOW, TimeoutError, OSError) as exc:
                 if time.monotonic() + delay > deadline:
                     raise BrokerUnavailable(self._give_up_text(exc)) from exc
-                log.warning("waiting for Kafka", extra={"reason": repr(exc)})
+                where = {"broker": self._settings.broker, "reason": str(exc) or type(exc).__name__}
+                log.warning("waiting for Kafka (KAFKA_BROKER)", extra=where)
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, MAX_RETRY_SECONDS)
 

@@ -80,8 +80,10 @@ async def _within(asked: argparse.Namespace, environ: Mapping[str, str]) -> int:
             complain(f"key {key.key_id} follows {first.key_id}, which now ends: {rights(first)}")
             _hand_over(text, key, asked.file)
         else:
-            key = await keys.revoke(asked.key_id)
-            complain(f"key {key.key_id} of tenant {key.tenant} counts no more, within 60 s")
+            begun, key = now_ms(), await keys.revoke(asked.key_id)
+            is_new = (key.revoked_at or 0) >= begun
+            what = "counts no more, within 60 s" if is_new else "was revoked before"
+            complain(f"key {key.key_id} of tenant {key.tenant} {what}")
     return DONE
 
 

@@ -17,7 +17,7 @@ ROTATION_SECONDS = (480.0, 720.0)
 # Who is told to stop sending has receipts to come, and they take time to arrive.
 UPLOAD_SHARE = 0.5
 
-Leaving = Literal["gone", "rotation", "restart", "expired"]
+Leaving = Literal["gone", "rotation", "restart", "expired", "revoked"]
 
 
 class Connection:
@@ -40,7 +40,7 @@ class Connection:
 
     @property
     def has_expired(self) -> bool:
-        return self.leaving == "expired"
+        return self.leaving in ("expired", "revoked")
 
     def interrupts(self, interrupt: Callable[[], None]) -> None:
         """Name what to call when it is to be closed; at once, if that is so already."""

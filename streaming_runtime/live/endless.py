@@ -11,7 +11,7 @@ from typing import cast
 from litestar.types import Receive, Scope, Send
 
 from streaming_runtime.core.cursor import Cursor
-from streaming_runtime.core.errors import StreamingError
+from streaming_runtime.core.errors import StreamingError, Unauthorized
 from streaming_runtime.core.model import Stream
 from streaming_runtime.core.principals import Principal
 from streaming_runtime.core.reading import Delivery, Gap, Reader, Readings
@@ -32,6 +32,7 @@ HEARTBEAT_SECONDS = 15.0
 LOST_RETRY_MS = (1_000, 3_000)
 LEAVING_RETRY_MS = (200, 2_000)
 SLOW_RETRY_MS = (1_000, 5_000)
+REVOKED = "The key that this connection was opened with counts no more"
 
 Delivered = Callable[[Sequence[Delivery]], None]
 
@@ -142,7 +143,7 @@ class EndlessAnswer(StreamedAnswer):
                 del deliveries
                 await sending
             connection.was_slow = reader.ending == "slow"
-            if (farewell := _farewell(form, reader, connection)) is not None:
+            if (farewell := _farewell(form, reader, connection, self._request_id)) is not None:
                 await chunk(send, farewell)
                 return
             if (seconds := self._expiry.due()) is not None:
@@ -183,7 +184,9 @@ async def _until_gone(receive: Receive, connection: Connection) -> None:
     connection.leave("gone")
 
 
-def _farewell(form: EventForm, reader: Reader, connection: Connection) -> bytes | None:
+def _farewell(
+    form: EventForm, reader: Reader, connection: Connection, request_id: str
+) -> bytes | None:
     """Return the last bytes of an answer that is over, None while it goes on."""
     if reader.ending == "end":
         return b""
@@ -196,4 +199,7 @@ def _farewell(form: EventForm, reader: Reader, connection: Connection) -> bytes 
     if connection.leaving == "expired":
         # It was told a minute ago, and opens the next one at this position.
         return form.position(reader.cursor_id)
+    if connection.leaving == "revoked":
+        problem = problems.encode(Unauthorized(REVOKED), request_id)
+        return form.position(reader.cursor_id) + form.error(problem)
     return None

@@ -122,11 +122,11 @@ def receipt(stream_id: str, stored: Receipt, ref: msgspec.Raw) -> str:
 
 
 def send_error(error: StreamingError, ref: msgspec.Raw, request_id: str) -> str:
-    return _frame("error", ref=ref, problem=_problem(error, request_id))
+    return _frame("error", ref=ref, problem=problems.document_alone(error, request_id))
 
 
 def error(failure: StreamingError, request_id: str) -> str:
-    return _frame("error", problem=_problem(failure, request_id))
+    return _frame("error", problem=problems.document_alone(failure, request_id))
 
 
 def position(cursor_id: str) -> str:
@@ -145,14 +145,6 @@ def expiring(seconds: int) -> str:
 def leaving(kind: str, retry_ms: int, cursor_id: str) -> str:
     """Return the frame before a close that invites back: ``slow`` or ``reconnect``."""
     return _frame(kind, retry_ms=retry_ms, cursor=cursor_id)
-
-
-def _problem(failure: StreamingError, request_id: str) -> dict[str, Any]:
-    problem = problems.document(failure, request_id)
-    # There are no headers here to carry it.
-    if (seconds := failure.headers.get("Retry-After")) is not None:
-        problem["retry_after_seconds"] = int(seconds)
-    return problem
 
 
 def _frame(kind: str, **members: object) -> str:

@@ -37,7 +37,7 @@ class Revocations:
             found = await asyncio.gather(*map(self._has_ended, key_ids))
             for key_id, has_ended in zip(key_ids, found, strict=True):
                 for connection in by_key[key_id] if has_ended else ():
-                    connection.leave("expired")
+                    connection.leave("revoked")
 
     async def _has_ended(self, key_id: str) -> bool:
         try:

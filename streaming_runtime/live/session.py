@@ -109,8 +109,8 @@ class Session:
                 return TOO_SLOW, "too slow"
             if reader.ending in ("end", "reached"):
                 return ENDED, "ended"
-            if connection.leaving == "expired":
-                return CREDENTIAL, "expired"
+            if connection.leaving in ("expired", "revoked"):
+                return CREDENTIAL, connection.leaving
             if connection.leaving in ("rotation", "restart"):
                 return RESTART, connection.leaving
             if (seconds := self._expiry.due()) is not None:

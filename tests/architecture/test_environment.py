@@ -12,6 +12,7 @@ EXAMPLE = ROOT / ".env.example"
 # What starts processes or is started itself; everything else is told what it needs.
 EDGES = {
     "local.broker",
+    "local.command",
     "local.composition",
     "local.environment",
     "local.jars",

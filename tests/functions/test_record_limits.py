@@ -80,6 +80,8 @@ async def test_lines_are_let_in_and_refused_one_by_one(
     told = [json.loads(line).get("code") for line in answer.text.splitlines()]
     assert answer.status_code == 200
     assert told == [None] * 10 + ["rate-limited"] * 3 + ["invalid-body"]
+    # The answer's head was written before: each line says when to come back.
+    assert json.loads(answer.text.splitlines()[10])["retry_after_seconds"] >= 1
     assert await stored(api, stream_id) == list(range(10))
 
 

@@ -47,7 +47,9 @@ def test_a_file_of_keys_from_its_first_key_to_the_last_revocation(tmp_path: Path
     assert made.out.strip() not in made.err
     assert [line.split()[0] for line in table.out.splitlines()] == ["ID", first, second]
     assert table.out.isascii() and "acme" in table.out
-    assert (revoked.code, revoked.out) == (0, "")
+    again = keys("revoke", second, *here, cwd=tmp_path)
+    assert (revoked.code, revoked.out, again.code) == (0, "", 0)
+    assert "counts no more" in revoked.err and "was revoked before" in again.err
     assert made.out.split("_")[2] not in (tmp_path / "keys.json").read_text(encoding="utf-8")
 
 

@@ -43,7 +43,7 @@ async def test_only_the_connections_of_a_key_that_counts_no_more_are_closed() ->
 
         await Revocations(connections, counts).look()
 
-        assert {bad.leaving, bad_too.leaving, upload.leaving} == {"expired"}
+        assert {bad.leaving, bad_too.leaving, upload.leaving} == {"revoked"}
         assert {good.leaving, configured.leaving, nobody.leaving} == {None}
     assert sorted(asked) == ["bad", "good"]
 
@@ -70,7 +70,7 @@ async def test_while_nobody_can_tell_a_connection_stays_and_is_looked_at_again()
         await watch.look()
         assert connection.leaving is None
         await watch.look()
-        assert connection.leaving == "expired"
+        assert connection.leaving == "revoked"
 
 
 async def test_it_looks_again_and_again_within_the_minute(

@@ -4,7 +4,7 @@ import os
 import sys
 
 from local import composition
-from local.__main__ import main
+from local.command import main
 
 COMMANDS = {part: ["-m", "tests.local.fake_child", part] for part in ("api", "processing")}
 

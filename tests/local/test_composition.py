@@ -1,7 +1,9 @@
+import asyncio
 import json
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,25 @@ async def test_ready_with_commands_to_paste_and_stopped_by_ctrl_c_without_a_trac
         assert "embedded" not in run.printed
         for line in ("api warning: api began", "Stopping api", "Stopping processing"):
             assert line in run.printed
+
+
+async def test_ctrl_c_while_it_is_still_being_imported_leaves_no_trace(tmp_path: Path) -> None:
+    run = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "importtime", "-m", "local", "--data", str(tmp_path)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert run.stdout is not None
+    async with asyncio.timeout(30):
+        while b"local." not in await run.stdout.readline():
+            pass
+        run.send_signal(signal.SIGINT)
+        rest = await run.stdout.read()
+        await run.wait()
+
+    assert b"Traceback" not in rest
+    assert not list(tmp_path.iterdir())
 
 
 async def test_children_get_the_merged_settings_and_ports_of_their_own(
