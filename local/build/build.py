@@ -15,7 +15,7 @@ from local.build.own_code import reachable
 from local.build.packages import PackageStore
 from local.build.target import Target
 
-MOST_BYTES = 40_000_000
+MOST_BYTES = 30_000_000
 _DATE = 315_532_800  # 1980-01-01, as in a zip.
 
 
