@@ -55,7 +55,7 @@ class PackageStore:
             prune(unfinished)
             libraries.trim(unfinished)
             with Ticking("compiling them"):
-                # A third of what there is: of others' modules a traceback shows lines, not their text.
+                # A third of it all; of others' modules a traceback shows lines, not their text.
                 bytecode.compile_all(unfinished, target, keeps_source=False)
             unfinished.rename(directory)
 

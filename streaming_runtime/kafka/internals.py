@@ -196,6 +196,11 @@ def ensure_alive(consumer: AIOKafkaConsumer) -> None:
             raise KafkaError(f"a part of the consumer ended: {_reason(task)}")
 
 
+def set_fetch_wait(consumer: AIOKafkaConsumer, wait_ms: int) -> None:
+    """Have the broker hold each fetch from now on for so long, where nothing is new."""
+    consumer._fetcher._fetch_max_wait_ms = wait_ms
+
+
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer within 8 s, whatever the brokers do.
 

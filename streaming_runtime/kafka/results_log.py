@@ -12,7 +12,12 @@ from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
 
 from streaming_runtime.core.model import Kind, LogEntry, parse_source
 from streaming_runtime.kafka.clients import START_SECONDS
-from streaming_runtime.kafka.internals import ensure_alive, start, stop_consumer
+from streaming_runtime.kafka.internals import (
+    ensure_alive,
+    set_fetch_wait,
+    start,
+    stop_consumer,
+)
 
 KINDS: dict[bytes, Kind] = {b"result": "result", b"failed": "failed", b"end": "end"}
 RAW = msgspec.json.Decoder(msgspec.Raw)
@@ -117,6 +122,15 @@ class ResultsConsumer:
         consumer.assign(self._assigned)
         for partition in self._assigned:
             consumer.seek(partition, offsets[partition.partition])
+
+    def wait_at_end(self, wait_ms: int) -> None:
+        """Let fetches from now on wait for so long at the broker, where nothing is new."""
+        set_fetch_wait(self._started(), wait_ms)
+
+    def rest(self) -> None:
+        """Send no fetch until the next ``assign``."""
+        if self._consumer is not None:
+            self._consumer.pause(*self._assigned)
 
     async def fetch(self, seconds: float, most: int | None = None) -> dict[int, Fetched]:
         """Return what there is, waiting up to ``seconds`` for something.

@@ -23,7 +23,7 @@ from local.build.build import MOST_BYTES, Builder
 from local.build.contents import EVERYWHERE, IN_START, OF_THE_RUNTIME
 from local.build.failure import BuildFailed
 from local.build.functions import FUNCTIONS, function_named
-from local.build.own_code import reachable
+from local.build.own_code import OURS, reachable
 from local.build.packages import PackageStore
 from local.build.pins import pinned
 from local.build.target import RUNTIME, Target, for_lambda, for_this_machine, interpreter_of
@@ -227,7 +227,7 @@ def test_sam_gets_a_function_by_its_logical_id_where_it_wants_it(tmp_path: Path)
 
     assert code == 0
     assert (artifacts / "functions/streams/handler.py").is_file()
-    assert (artifacts / "litestar/__init__.py").is_file()
+    assert (artifacts / "litestar/__init__.pyc").is_file()
 
 
 def test_an_unknown_function_is_refused_with_those_there_are(

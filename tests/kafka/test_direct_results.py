@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from statistics import median
 
 import pytest
 
@@ -69,6 +70,24 @@ async def test_one_consumer_serves_one_reader_after_the_other(settings: KafkaSet
             assert found.entry.value == b'"%b"' % stream.stream_id.encode()
 
     assert len(consumers) == 1
+
+
+async def test_a_reading_does_not_wait_behind_the_last_fetch_of_the_one_before(
+    settings: KafkaSettings,
+) -> None:
+    async with direct(settings) as results, writing_results(settings) as writer:
+        stream = writer.stream()
+        await writer.result(stream, b"1")
+        end = (await results.bounds(stream.partition)).end
+        seconds: list[float] = []
+        for _ in range(9):
+            begun = time.monotonic()
+            async with results.follow(stream, START) as feed:
+                assert len(await feed.take(5, end)) == 1
+            seconds.append(time.monotonic() - begun)
+
+    # A fetch at the end of a partition waits for 100 ms at the broker.
+    assert median(seconds) < 0.06
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.2, 0.7])

@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from typing import Any
 
 import aiokafka
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.fetch import FetchRequest
 
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
-from streaming_runtime.kafka.internals import ProducerInternals, ensure_alive, start, stop_consumer
+from streaming_runtime.kafka.internals import (
+    ProducerInternals,
+    ensure_alive,
+    set_fetch_wait,
+    start,
+    stop_consumer,
+)
 from tests.eventually import eventually
 from tests.kafka.parts import PARTITIONS, everything_in, other_tasks, reader
 from tests.kafka.proxy import Proxy
@@ -169,6 +177,31 @@ async def test_a_start_that_is_cancelled_at_any_moment_leaves_no_connection(
 
     await asyncio.sleep(0)
     assert not {task for task in other_tasks() - before if "proxy" not in repr(task)}
+
+
+async def test_a_fetch_is_held_as_long_as_it_was_told(settings: KafkaSettings) -> None:
+    consumer = reader(settings)
+    await start(consumer)
+    try:
+        partition = TopicPartition(settings.results_topic, 0)
+        told: list[int] = []
+        send = consumer._client.send
+
+        async def noting(node: int, request: Any, **options: Any) -> Any:
+            if isinstance(request, FetchRequest):
+                told.append(request._max_wait_ms)
+            return await send(node, request, **options)
+
+        consumer._client.send = noting
+        for wait_ms in (7, 70):
+            set_fetch_wait(consumer, wait_ms)
+            consumer.assign([partition])
+            consumer.seek(partition, 0)
+            await consumer.getmany(partition, timeout_ms=200)
+    finally:
+        await stop_consumer(consumer)
+
+    assert {7, 70} <= set(told)
 
 
 async def test_a_consumer_whose_task_died_says_so(settings: KafkaSettings) -> None:
