@@ -25,7 +25,7 @@ from streaming_runtime.core.model import Stream
 
 Item = dict[str, Any]
 
-ENTRY, CLAIM, REQUESTS = "entry", "claim", "requests"
+ENTRY, CLAIM, REQUESTS, TAKES = "entry", "claim", "requests", "takes"
 ISSUED_KEYS = "issued-keys"
 # DynamoDB takes 1,000 writes a second below one ``pk``: a tenant may start eight times as many.
 TENANT_SHARDS = 8
@@ -52,6 +52,11 @@ def claim_key(use: bytes) -> Item:
 
 def limit_key(tenant: str) -> Item:
     return {"pk": text(f"limit#{tenant}"), "sk": text(REQUESTS)}
+
+
+def take_key(bucket: str) -> Item:
+    """Return where a bucket of a further limit lies, whose name a tenant may have as well."""
+    return {"pk": text(f"limit#{bucket}"), "sk": text(TAKES)}
 
 
 def issued_key(key_id: str) -> Item:

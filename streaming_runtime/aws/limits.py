@@ -37,13 +37,19 @@ class DynamoLimits:
     """
 
     def __init__(
-        self, dynamo: Dynamo, per_second: int, burst: int, now: Callable[[], float] = time.time
+        self,
+        dynamo: Dynamo,
+        per_second: int,
+        burst: int,
+        now: Callable[[], float] = time.time,
+        key: Callable[[str], items.Item] = items.limit_key,
     ) -> None:
         self._dynamo = dynamo
         self._rate = per_second
         self._depth = burst * TICKS // per_second
         self._burst = burst
         self._now = now
+        self._key = key
         # When each bucket is full, as far as was last seen here: only a guess at which of two
         # conditions will hold.
         self._seen: dict[str, int] = {}
@@ -83,7 +89,7 @@ class DynamoLimits:
             await self._dynamo.write(
                 "update_item",
                 TableName=self._dynamo.table,
-                Key=items.limit_key(tenant),
+                Key=self._key(tenant),
                 UpdateExpression="SET full_at = full_at - :price",
                 # A bucket that is full by now has had it back already.
                 ConditionExpression="full_at > :now",
@@ -117,12 +123,13 @@ class DynamoLimits:
             change = "full_at = :full_at"
             condition = "attribute_not_exists(pk) OR full_at <= :now"
             values = {":full_at": now + price, ":now": now}
-        values[":expires_at"] = now // TICKS + KEPT_SECONDS
+        # A debt may last for longer than a bucket that nobody uses.
+        values[":expires_at"] = max(now, full_at) // TICKS + KEPT_SECONDS
         try:
             answer = await self._dynamo.write(
                 "update_item",
                 TableName=self._dynamo.table,
-                Key=items.limit_key(tenant),
+                Key=self._key(tenant),
                 UpdateExpression=f"SET {change}, expires_at = :expires_at",
                 ConditionExpression=condition,
                 ExpressionAttributeValues={k: items.whole(v) for k, v in values.items()},
@@ -135,7 +142,7 @@ class DynamoLimits:
         return _full_at(answer["Attributes"])
 
     async def _read(self, tenant: str) -> int:
-        return _full_at(await self._dynamo.item(items.limit_key(tenant)) or {})
+        return _full_at(await self._dynamo.item(self._key(tenant)) or {})
 
     def _ticks(self) -> int:
         # A float has no more digits than microseconds need.

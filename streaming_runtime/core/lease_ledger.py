@@ -19,7 +19,8 @@ Why no window of w seconds sees more than ``burst + w * per_second``:
    grants more: a late reader believes less than the truth, until a bucket is full or used up for
    both, and from then on the same.
 3. A process that is alone counts in its memory. While it does it says so, and nothing is granted
-   to others until it has said that it stopped (with what is left, or the buckets begin empty), or
+   to others until it has said that it stopped (with what is left, or the buckets begin empty; or
+   that it never began), or
    until it has been silent for ``SILENT_MS``, before which it stops by itself. It begins only when
    its own entry has come back and nobody else was there.
 
@@ -73,20 +74,23 @@ class Left:
 class Entry:
     """What a process writes: that it is there and how it counts, and what it asks for.
 
-    Shape:   ``left`` is what was in the buckets of a process that stops counting alone. None where
-             it was not alone, or does not tell. ``takes`` are asked for one after the other.
-             ``holds`` is how many readers it has, where it tells of them, and ``opens`` how many
-             more it wants to open.
+    Shape:   ``has_counted`` where a process has counted alone since it last said "shared"; then
+             ``left`` is what was in its buckets, None if it does not tell. ``takes`` are asked for
+             one after the other. ``holds`` is how many readers it has, where it tells of them, and
+             ``opens`` how many more it wants to open. ``debts`` are when buckets are full that hold
+             less than nothing.
     """
 
     by: str
     number: int
     presence: Presence
     ask: Ask | None = None
+    has_counted: bool = False
     left: Left | None = None
     takes: tuple[tuple[Take, ...], ...] = ()
     holds: dict[str, int] = field(default_factory=dict)
     opens: dict[str, int] = field(default_factory=dict)
+    debts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +127,18 @@ class LeaseLedger:
     _seen: dict[str, int] = field(default_factory=dict)
     _alone: _Alone | None = None
 
-    def begin(self, at_ms: int | None) -> None:
-        """Forget everything; buckets were empty at this moment, None if all are full."""
+    def begin(self, at_ms: int | None, *, is_late: bool = False) -> None:
+        """Forget everything; buckets were empty at this moment, None if all are full.
+
+        Shape:   ``is_late`` for who has not read what others have read.
+        """
         self._full_at.clear()
         self._empty_at_ms = at_ms
-        self.further.begin(at_ms)
+        self.further.begin(at_ms, is_late=is_late)
 
     def miss(self, at_ms: int) -> None:
         """Go on behind a hole in the log: somebody may have begun to count alone in it."""
-        self.begin(at_ms)
+        self.begin(at_ms, is_late=True)
         self._seen.clear()
         self.readers = OpenReaders()
         self._alone = _Alone("", at_ms + SILENT_MS)
@@ -144,6 +151,7 @@ class LeaseLedger:
             self.begin(self._alone.until_ms)
             self._alone = None
         self._note_presence(entry)
+        self.further.note(entry.debts)
         if self._alone is not None:
             return NOTHING
         direct, ahead = (0, 0) if entry.ask is None else self._granted(entry.ask)
@@ -154,6 +162,10 @@ class LeaseLedger:
     def others(self, process: str) -> int:
         """Return how many other processes are there, by the latest moment of the log."""
         return sum(other != process and self._is_there(other) for other in self._seen)
+
+    def open_readers(self, bucket: str) -> int:
+        """Return how many readers all processes have that are there."""
+        return self.readers.open(bucket, self._is_there)
 
     def is_alone(self, process: str) -> bool:
         """Say whether the log has it that this process may count in its memory."""
@@ -198,7 +210,8 @@ class LeaseLedger:
                 self._alone = _Alone(process, self.now_ms + SILENT_MS)
         elif is_holder:
             self._alone = None
-            self._take_over(entry.left)
+            if entry.has_counted:
+                self._take_over(entry.left)
         if entry.presence == "gone":
             self._seen.pop(process, None)
             self.readers.forget(process)

@@ -39,6 +39,7 @@ def decode(value: bytes | None) -> Entry:
 def _counts(entry: Entry) -> Iterator[int]:
     yield from entry.holds.values()
     yield from entry.opens.values()
+    yield from entry.debts.values()
     if entry.ask is not None:
         yield entry.ask.direct
         yield entry.ask.ahead
@@ -50,6 +51,7 @@ def _counts(entry: Entry) -> Iterator[int]:
 
 def _buckets(entry: Entry) -> Iterator[str]:
     yield from entry.opens
+    yield from entry.debts
     for takes in entry.takes:
         yield from (take.bucket for take in takes)
     if entry.left is not None:

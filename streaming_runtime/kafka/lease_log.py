@@ -6,6 +6,8 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,6 +17,7 @@ from aiokafka.structs import ConsumerRecord
 from streaming_runtime.core.entries import BadEntry
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.lease_ledger import (
+    NOTHING,
     SILENT_MS,
     Ask,
     Entry,
@@ -41,6 +44,9 @@ RETRY_SECONDS = 0.5
 # late, as a send would be, and not refused.
 LEASE_SECONDS = 2.0
 WAIT_SECONDS = 2.0
+# For an entry of this process to come back.
+SETTLE_SECONDS = 0.1
+MOST_UNDER_WAY = 10_000
 # Others take a process for gone after SILENT_MS; it stops relying on what it last read before.
 FRESH_SECONDS = SILENT_MS / 1_000 - 0.5
 # What one reads at the start: enough to know everybody who is there, with time to spare.
@@ -76,6 +82,13 @@ class LeaseLog:
         # How this process counts, as its entries say; and the last one that said "shared".
         self.presence: Presence = "shared"
         self.last_shared = 0
+        # What this process has counted alone, for its next entry to tell; [] where it has not.
+        self.untold: list[Left | None] = []
+        # Over, unless an entry that says "alone" is on its way: what is asked for behind it would
+        # take it back.
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._settles_with = 0
         self._numbers = 0
         self._sent_at: dict[int, float] = {}
         self._waiters: dict[int, asyncio.Future[Grant]] = {}
@@ -101,14 +114,17 @@ class LeaseLog:
                 await asyncio.sleep(RETRY_SECONDS)
         await self._follower.follow()
 
-    async def announce(
-        self, presence: Presence, holds: dict[str, int], left: Left | None = None
-    ) -> None:
+    async def announce(self, presence: Presence, holds: dict[str, int]) -> None:
         """Say that this process is there, how it counts, and how many readers it has.
 
         Raises:  BrokerUnavailable, Overloaded, OutcomeUnknown.
         """
-        await self._write(Entry(self.process, self._number(), presence, left=left, holds=holds))
+        debts = self.ledger.further.debts(self.now_ms())
+        entry = Entry(self.process, self._number(), presence, holds=holds, debts=debts)
+        if presence == "alone" and self.presence != "alone":
+            self._settled.clear()
+            self._settles_with = entry.number
+        await self._write(entry)
 
     async def lease(self, tenant: str, direct: int, ahead: int) -> Lease:
         grant = await self._granted(ask=Ask(tenant, direct, ahead))
@@ -130,7 +146,16 @@ class LeaseLog:
         grant = await self._granted(holds={bucket: has}, opens={bucket: wanted})
         return grant.opened.get(bucket, 0)
 
+    def stop_alone(self, left: Left | None) -> None:
+        """Count with the others from here on; the next entry tells what is left."""
+        self.presence, self.untold = "shared", [left]
+        # Whatever of this process is on its way says nothing any more of how it counts.
+        self.last_shared = self._numbers
+
     async def _granted(self, **asked: Any) -> Grant:
+        await self._wait_for_alone()
+        if self.presence == "alone":
+            return NOTHING  # There is nobody to ask: it counts by itself since just now.
         number = self._number()
         entry = Entry(self.process, number, self.presence, **asked)
         waiter: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
@@ -153,15 +178,30 @@ class LeaseLog:
     def _number(self) -> int:
         self._numbers += 1
         self._sent_at[self._numbers] = self._clock()
+        if len(self._sent_at) > MOST_UNDER_WAY:
+            del self._sent_at[next(iter(self._sent_at))]
         return self._numbers
 
+    async def _wait_for_alone(self) -> None:
+        """Let this process become alone, if it is about to: it has nobody to ask then."""
+        if not self._settled.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await self._settled.wait()
+            self._settled.set()
+
     async def _write(self, entry: Entry) -> None:
+        untold: list[Left | None] = []
         if entry.presence != "alone":
             self.last_shared = entry.number
+            if untold := self.untold:
+                self.untold = []
+                entry = replace(entry, has_counted=True, left=untold[0])
         try:
             await self._producer.send(self._topic, self.process.encode(), encode(entry), [])
         except BaseException:
             self._sent_at.pop(entry.number, None)
+            self.untold = self.untold or untold
             raise
 
     async def _beginning(self) -> int:
@@ -200,13 +240,18 @@ class LeaseLog:
 
     def _note_place(self, record: ConsumerRecord) -> None:
         if self._next is None:
-            self.ledger.begin(None if self._begins_full else record.timestamp)
+            if self._begins_full:
+                self.ledger.begin(None)
+            else:
+                self.ledger.begin(record.timestamp, is_late=True)
         elif record.offset != self._next:
             log.warning("a part of the limits was not read", extra={"offset": self._next})
             self.ledger.miss(record.timestamp)
         self._next = record.offset + 1
 
     def _came_back(self, number: int, grant: Grant) -> None:
+        if number >= self._settles_with:
+            self._settled.set()
         sent_at = self._sent_at.pop(number, None)
         if sent_at is not None:
             self.fresh_until = max(self.fresh_until, sent_at + FRESH_SECONDS)

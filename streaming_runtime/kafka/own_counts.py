@@ -46,7 +46,7 @@ def going_on(
     def further(bucket: str) -> float:
         if ledger.further.is_untouched(bucket):
             return size_of(bucket)[1]
-        return ledger.further.level(bucket, now_ms())
+        return ledger.further.balance(bucket, now_ms())
 
     return OwnCounts(per_second, burst, clock, 1, level, further)
 

@@ -108,10 +108,11 @@ class KafkaLimits:
     async def leave(self) -> None:
         """Tell the others that nothing is counted here any more; they need not wait for that."""
         self._is_leaving = True
-        left = self._stop_alone() if self._is_alone else None
+        if self._is_alone:
+            self._stop_alone()
         try:
             async with asyncio.timeout(LEAVE_SECONDS):
-                await self._log.announce("gone", {}, left)
+                await self._log.announce("gone", {})
         except (StreamingError, TimeoutError):
             log.info("the others will miss this process only in a moment")
 
@@ -148,10 +149,14 @@ class KafkaLimits:
         if (own := self._own()) is not None:
             return own.requests.take(tenant)
         try:
-            return await self._leased.take(tenant)
+            verdict = await self._leased.take(tenant)
         except StreamingError:
             # What cannot be asked, or not in time, is no reason to refuse.
             return self._counted_apart().requests.take(tenant)
+        if not verdict.is_admitted and (own := self._own()) is not None:
+            # Alone since it was asked for, when nobody grants anything.
+            return own.requests.take(tenant)
+        return verdict
 
     async def _all_taken(self, takes: Sequence[Take]) -> list[Verdict]:
         if (own := self._own()) is not None:
@@ -163,6 +168,8 @@ class KafkaLimits:
             is_taken = ms <= HELD_SOON * 1_000 and await self._taking.take(takes)
         except StreamingError:
             return self._counted_apart().further.take_all(takes)
+        if not is_taken and (own := self._own()) is not None:
+            return own.further.take_all(takes)
         return verdicts(further, takes, self._log.now_ms(), is_taken=is_taken)
 
     def _own(self) -> OwnCounts | None:
@@ -211,7 +218,8 @@ class KafkaLimits:
             self._has_read.set()
             self._note_own(entry)
         elif self._is_alone:
-            self._telling = asyncio.ensure_future(self._tell(self._stop_alone()))
+            self._stop_alone()
+            self._telling = asyncio.ensure_future(self._tell())
         self._is_held = self._log.ledger.is_held_from(self._log.process)
         if self._clock() < self._log.fresh_until and not self._is_held:
             self._apart = None
@@ -224,6 +232,7 @@ class KafkaLimits:
         elif (
             not self._is_leaving
             and entry.number > self._log.last_shared
+            and not self._log.untold
             and self._log.ledger.is_alone(self._log.process)
         ):
             self._is_alone = True
@@ -233,10 +242,12 @@ class KafkaLimits:
                     self._rate, self._burst, self._clock, self._log.ledger, self._log.now_ms
                 )
 
-    def _stop_alone(self) -> Left | None:
-        """Count in memory no more, and return what is left in the buckets, if it can be told."""
+    def _stop_alone(self) -> None:
+        """Count in memory no more; what is left in the buckets is told, if it can be."""
         self._is_alone = False
-        self._log.presence = "shared"
+        self._log.stop_alone(self._left())
+
+    def _left(self) -> Left | None:
         before = self._log.ledger.lacking(self._log.now_ms())
         if before is None or self._memory is None:
             return before
@@ -246,9 +257,9 @@ class KafkaLimits:
             return None
         return Left(requests, further, before.empty_at_ms)
 
-    async def _tell(self, left: Left | None) -> None:
+    async def _tell(self) -> None:
         try:
-            await self._log.announce("shared", self.readers.holds(), left)
+            await self._log.announce("shared", self.readers.holds())
         except StreamingError as failure:
             log.info("the others wait for this process", extra={"reason": failure.code})
 

@@ -60,6 +60,8 @@ class KafkaReaders:
         if not account.queue and account.open < account.held:
             account.open += 1
             return True
+        if not account.asked and self._is_full(bucket, account):
+            return False
         return await self._asked(bucket, account)
 
     def close(self, tenant: str) -> None:
@@ -69,18 +71,24 @@ class KafkaReaders:
     def holds(self) -> dict[str, int]:
         """Return how many this process has, for the others to know; none any more is 0.
 
-        Shape:   what it was granted and does not use is let go of by that.
+        Shape:   what it was granted and does not use is let go of by that. In one entry are those
+                 of which the log has another number, and a part of all others, in turn.
         """
-        told: dict[str, int] = dict.fromkeys(self._log.ledger.readers.of(self._log.process), 0)
-        for bucket in self._those_whose_turn_it_is():
-            account = self._accounts[bucket]
-            told[bucket] = account.open + account.asked
-            account.held = account.open
-            if account.is_idle:
-                del self._accounts[bucket]
-        for bucket in told.keys() & self._accounts.keys():
-            told[bucket] = self._accounts[bucket].open + self._accounts[bucket].asked
+        told: dict[str, int] = {}
+        for bucket in islice(self._those_to_tell(), 2 * MOST_TOLD):
+            account = self._accounts.get(bucket)
+            told[bucket] = 0 if account is None else account.open + account.asked
+            if account is not None:
+                account.held = account.open
+                if account.is_idle:
+                    del self._accounts[bucket]
         return told
+
+    def _those_to_tell(self) -> list[str]:
+        has = self._log.ledger.readers.of(self._log.process)
+        changed = [b for b, a in self._accounts.items() if has.get(b, 0) != a.open or a.is_idle]
+        changed += [bucket for bucket in has if bucket not in self._accounts]
+        return changed[:MOST_TOLD] + self._those_whose_turn_it_is()
 
     async def close_all(self) -> None:
         """End what is being asked for; nobody waits for it any more."""
@@ -96,6 +104,12 @@ class KafkaReaders:
         begin = self._told_to % len(self._accounts)
         self._told_to = begin + MOST_TOLD
         return list(islice(self._accounts, begin, begin + MOST_TOLD))
+
+    def _is_full(self, bucket: str, account: _Account) -> bool:
+        """Say whether all are open by what the log has, which is told again each second."""
+        ledger = self._log.ledger
+        has = ledger.readers.of(self._log.process).get(bucket, 0)
+        return ledger.open_readers(bucket) - has + account.open >= self._most
 
     def _opened_apart(self, account: _Account, part: int) -> bool:
         if account.open >= max(1, self._most // part):
@@ -116,6 +130,8 @@ class KafkaReaders:
             async with asyncio.timeout(WAIT_SECONDS):
                 return await waiter
         except (StreamingError, TimeoutError):
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                return waiter.result()  # Told in the very moment at which it was given up.
             # What cannot be asked is no reason to refuse: as many as if it counted by itself.
             return self._opened_apart(account, 1 + self._log.ledger.others(self._log.process))
         except asyncio.CancelledError:
@@ -135,7 +151,7 @@ class KafkaReaders:
     async def _ask_for_all(self, bucket: str, account: _Account) -> None:
         waiting = list(account.queue)
         account.queue.clear()
-        account.asked = len(waiting)
+        account.asked, account.held = len(waiting), account.open
         try:
             granted = await self._log.open(bucket, account.open, len(waiting))
         except StreamingError as failure:
@@ -145,6 +161,9 @@ class KafkaReaders:
             return
         finally:
             account.asked = 0
+        if not granted and (part := self._part()):
+            # Alone since it was asked for, when nobody grants anything.
+            granted = max(0, self._most // part - account.open)
         account.held = account.open + granted
         for waiter in waiting:
             if not waiter.done():

@@ -17,6 +17,7 @@ from streaming_runtime.core.lease_ledger import (
     Left,
 )
 from streaming_runtime.core.lease_terms import LeaseTerms
+from streaming_runtime.core.takes import Take, bucket_of
 
 START = 1_700_000_000_000
 PROCESSES = ("a", "b", "c")
@@ -133,7 +134,7 @@ def test_while_one_counts_alone_nobody_else_is_granted_anything() -> None:
     # It has not read of the other yet, and goes on.
     ledger.apply(Entry("a", 2, "alone"), START + 20)
     again = ledger.apply(Entry("b", 2, "shared", ask), START + 30)
-    ledger.apply(Entry("a", 3, "shared", None, Left({"acme": 3})), START + 40)
+    ledger.apply(Entry("a", 3, "shared", has_counted=True, left=Left({"acme": 3})), START + 40)
     granted = [ledger.apply(Entry(p, 4, "shared", Ask("acme", 5)), START + 40) for p in "ab"]
     other = ledger.apply(Entry("b", 5, "shared", Ask("other", 50)), START + 40)
 
@@ -147,10 +148,23 @@ def test_who_stops_without_a_word_of_what_is_left_leaves_empty_buckets() -> None
 
     ledger.apply(Entry("a", 1, "alone"), START)
     ledger.apply(Entry("b", 1, "alone"), START)
-    ledger.apply(Entry("a", 2, "shared"), START)
+    ledger.apply(Entry("a", 2, "shared", has_counted=True), START)
 
     assert ledger.apply(Entry("b", 2, "shared", Ask("acme", 9)), START).direct == 0
     assert ledger.apply(Entry("b", 3, "shared", Ask("acme", 9)), START + 500).direct == 4
+
+
+def test_who_never_began_to_count_alone_leaves_the_buckets_as_they_were() -> None:
+    ledger = LeaseLedger(LeaseTerms.of(10, 20))
+    further = Take(bucket_of("records", 10, 20, "acme"), 15)
+    ledger.apply(Entry("a", 1, "shared", Ask("acme", 9), takes=((further,),)), START)
+
+    ledger.apply(Entry("a", 2, "alone"), START)
+    ask = Entry("a", 3, "shared", Ask("acme", 20), takes=((further,), (Take(further.bucket, 4),)))
+    grant = ledger.apply(ask, START)
+
+    assert (grant.direct, grant.taken) == (10, (False, True))
+    assert not ledger.is_held_from("b")
 
 
 def test_who_was_alone_and_fell_silent_is_waited_for_before_its_buckets_begin_to_fill() -> None:
@@ -181,7 +195,7 @@ def test_of_two_that_begin_at_once_only_the_first_is_alone() -> None:
 def test_who_says_goodbye_is_not_waited_for() -> None:
     ledger = LeaseLedger(LeaseTerms.of(10, 20))
     ledger.apply(Entry("a", 1, "alone"), START)
-    ledger.apply(Entry("a", 2, "gone", None, Left({"acme": 0})), START)
+    ledger.apply(Entry("a", 2, "gone", has_counted=True, left=Left({"acme": 0})), START)
 
     ledger.apply(Entry("b", 1, "alone"), START)
 

@@ -84,3 +84,51 @@ def test_full_buckets_are_forgotten_and_others_are_not() -> None:
 
     assert buckets.lacking(START + 2_000) == {busy: 2}
     assert len(buckets._full_at) < 20_003
+
+
+@settings(max_examples=400)
+@given(
+    st.integers(1, 60),
+    st.integers(1, 40),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(1, 60), st.integers(0, 60)), max_size=80),
+    st.integers(0, 79),
+)
+def test_who_begins_late_never_believes_in_more_than_there_is(
+    rate: int, burst: int, steps: list[tuple[int, int, int]], joins_at: int
+) -> None:
+    whole, late, now = SlottedBuckets(), SlottedBuckets(), START
+    one, two = (bucket_of(kind, rate, burst, "acme") for kind in ("records", "bytes"))
+
+    for number, (pause, first, second) in enumerate(steps):
+        now += pause
+        takes = [Take(one, first), *([Take(two, second)] if second else [])]
+        if number == joins_at:
+            late.begin(now, is_late=True)
+            # Whoever is there tells of its debts each second.
+            late.note(whole.debts(now))
+        is_there = whole.take_all(takes, now)
+        if number >= joins_at:
+            assert late.take_all(takes, now) <= is_there
+            for bucket in (one, two):
+                assert late.level(bucket, now) <= whole.level(bucket, now)
+
+    if len(steps) > joins_at:
+        # Once it has seen them full it knows what all know.
+        now += 200_000
+        for tokens in (burst, 1, 1):
+            assert late.take_all([Take(one, tokens)], now) is whole.take_all(
+                [Take(one, tokens)], now
+            )
+            assert late.level(one, now) == whole.level(one, now)
+
+
+def test_a_debt_is_told_and_goes_from_hand_to_hand() -> None:
+    buckets, other = SlottedBuckets(), SlottedBuckets()
+    bucket = bucket_of("bytes", 100, 200, "acme")
+    assert buckets.take_all([Take(bucket, 20_000)], START)
+
+    assert buckets.debts(START) == {bucket: buckets._full(bucket, 0)}
+    assert buckets.debts(START + 190_000 + 9_000) == {}
+    assert (buckets.level(bucket, START), buckets.balance(bucket, START)) == (0, 199 - 20_000)
+    other.take_over(buckets.lacking(START), None, START)
+    assert other.ms_until(Take(bucket, 1), START) >= 197_000

@@ -118,8 +118,9 @@ def test_an_entry_is_read_back_as_it_was_written() -> None:
     for entry in (
         Entry("a", 1, "alone"),
         Entry("a", 2, "shared", Ask("acme", 3, 4)),
-        Entry("a", 3, "gone", None, Left({"acme": 5}, {"bytes:1:2:acme": 6}, 7)),
+        Entry("a", 3, "gone", None, True, Left({"acme": 5}, {"bytes:1:2:acme": 6}, 7)),
         Entry("a", 4, "shared", takes=((Take("bytes:1:2:acme", 9), Take("records:1:2:acme")),)),
+        Entry("a", 6, "alone", debts={"bytes:1:2:acme": 1_700_000_000}),
         Entry("a", 5, "alone", holds={"readers:9:9:acme": 3}, opens={"readers:9:9:acme": 1}),
     ):
         assert decode(encode(entry)) == entry
@@ -134,8 +135,8 @@ def test_an_entry_is_read_back_as_it_was_written() -> None:
         b'{"by":"a","number":1,"presence":"here"}',
         encode(Entry("a", 1, "shared", Ask("acme", -1))),
         encode(Entry("a", 1, "shared", Ask("acme", 1, -1))),
-        encode(Entry("a", 1, "gone", None, Left({"acme": -1}))),
-        encode(Entry("a", 1, "gone", None, Left({}, {"acme": 1}))),
+        encode(Entry("a", 1, "gone", None, True, Left({"acme": -1}))),
+        encode(Entry("a", 1, "gone", None, True, Left({}, {"acme": 1}))),
         encode(Entry("a", 1, "shared", takes=((Take("bytes:1:2:acme", -1),),))),
         encode(Entry("a", 1, "shared", takes=((Take("bytes:0:2:acme"),),))),
         encode(Entry("a", 1, "shared", takes=((Take("acme"),),))),
