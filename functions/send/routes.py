@@ -121,7 +121,10 @@ async def _send_lines(
 
 
 def _oversized_lines(_: bytes) -> StreamingError:
-    return BatchTooLarge(f"More than {MAX_FUNCTION_LINES:,} lines at once: send them in parts")
+    return BatchTooLarge(
+        f"A function takes {MAX_FUNCTION_LINES:,} lines at a time: send them in parts, or to the"
+        " long-running API, which takes any number"
+    )
 
 
 def _is_lines(fields: Mapping[str, str]) -> bool:

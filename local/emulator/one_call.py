@@ -92,6 +92,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         json.loads(event)
         options = read(others, environ, load(Path(".env")))
         return asyncio.run(invoke(function, event, options))
+    except FileNotFoundError as missing:
+        warn(f"there is no file {missing.filename}\n{USAGE}")
     except LookupError as unknown:
         warn(f"{unknown.args[0]}\n{USAGE}")
     except (*ASKED_WRONGLY, ValueError) as wrong:

@@ -1,6 +1,7 @@
 """What ``make lambda`` was asked for, besides what ``make run`` takes."""
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from local.emulator.setting import Limits
 from streaming_runtime.core.errors import ConfigurationInvalid
 
 CONTROL_PORT = 9001
+MOST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ def read(
     Raises:  ConfigurationInvalid; SystemExit for unknown flags.
     """
     own, others = _parser().parse_known_args(arguments)
+    if own.help:
+        sys.stdout.write(f"{_parser().format_help()}\n")
+        others = [*others, "--help"]  # Theirs comes behind, and ends it.
+    _check(own)
     faults = FaultPlan()
     try:
         for text in own.fault:
@@ -49,6 +55,15 @@ def read(
         limits=limits,
         faults=faults,
     )
+
+
+def _check(own: argparse.Namespace) -> None:
+    if not 0 <= own.control_port <= MOST_PORT:
+        raise ConfigurationInvalid(f"--control-port must be 0 to {MOST_PORT}")
+    if own.timeout <= 0:
+        raise ConfigurationInvalid("--timeout must be more than 0 seconds")
+    if own.concurrency < 1:
+        raise ConfigurationInvalid("--concurrency must be at least 1")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,7 +87,26 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FUNCTION:FAULT[:TIMES]",
         help="cold, timeout, memory, cut or hole; without TIMES at every invocation",
     )
-    parser.add_argument("--control-port", type=int, default=CONTROL_PORT, metavar="N")
-    parser.add_argument("--timeout", type=float, default=Limits.timeout_seconds, metavar="SECONDS")
-    parser.add_argument("--concurrency", type=int, default=Limits.most_sandboxes, metavar="N")
+    parser.add_argument(
+        "--control-port",
+        type=int,
+        default=CONTROL_PORT,
+        metavar="N",
+        help=f"where faults are switched and state is told ({CONTROL_PORT})",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=Limits.timeout_seconds,
+        metavar="SECONDS",
+        help=f"of each invocation ({Limits.timeout_seconds:g})",
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        default=Limits.most_sandboxes,
+        metavar="N",
+        help=f"sandboxes of each function ({Limits.most_sandboxes})",
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="show this")
     return parser

@@ -88,10 +88,11 @@ class LambdaProduct(Product):
         await self._gateway.open(self._options.http.host, self._public_port)
         control = await self._open_control(self._control)
         self._following = asyncio.create_task(self._follow(self._workshop))
+        streams = "" if self._asked.results_from == "function" else "what streams, "
         say(
             f"Functions {', '.join(self.functions)} answer as behind"
             f" {FRONTS[self._asked.form]};"
-            f"\nwhat streams, the page and the docs come from the container on port {self._port}."
+            f"\n{streams}the page and the docs come from the container on port {self._port}."
             f"\nFaults and state: http://{LOOPBACK}:{control}/state"
         )
         self.is_ready.set()

@@ -33,9 +33,7 @@ def kind_of(event: Any) -> Kind:
 
 def correlation_of(event: Event) -> str | None:
     """Return the id under which AWS itself logs a request."""
-    fields, many = event.get("headers") or {}, event.get("multiValueHeaders") or {}
-    trace = fields.get("x-amzn-trace-id") or next(iter(many.get("x-amzn-trace-id") or ()), None)
-    found = event["requestContext"].get("requestId") or trace
+    found = event["requestContext"].get("requestId") or _trace_of(event)
     return found[:LONGEST_ID] if isinstance(found, str) else None
 
 
@@ -81,6 +79,14 @@ def refused_records(event: Any) -> dict[str, Any]:
     """
     has_records = isinstance(event, dict) and isinstance(event.get("Records"), list)
     return {"batchItemFailures": [{"itemIdentifier": ""}]} if has_records else {}
+
+
+def _trace_of(event: Event) -> Any:
+    fields, many = event.get("headers"), event.get("multiValueHeaders")
+    if isinstance(fields, dict) and (trace := fields.get("x-amzn-trace-id")):
+        return trace
+    traces = many.get("x-amzn-trace-id") if isinstance(many, dict) else None
+    return traces[0] if isinstance(traces, list) and traces else None
 
 
 def _without_host(event: Event) -> Event:

@@ -51,7 +51,7 @@ class _Talk:
 
     async def receive(self) -> Any:
         if self._body is None:
-            raise InvalidBody("The body is not base64, as the event says it is")
+            raise InvalidBody("The body is not what the event says it is: base64, or text in UTF-8")
         if self._has_read:
             return {"type": "http.disconnect"}
         self._has_read = True

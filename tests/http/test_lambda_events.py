@@ -84,6 +84,8 @@ def test_a_body_is_read_or_found_to_be_none(
         {"requestContext": {}},
         {"requestContext": {}, "headers": None, "multiValueHeaders": None},
         {"requestContext": {}, "multiValueHeaders": {"x-amzn-trace-id": []}},
+        {"requestContext": {}, "multiValueHeaders": {"x-amzn-trace-id": 1}},
+        {"requestContext": {}, "headers": [1, 2], "multiValueHeaders": "x"},
     ],
 )
 def test_an_id_that_is_none_is_left_out(odd: dict[str, Any]) -> None:
