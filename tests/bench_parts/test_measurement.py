@@ -44,9 +44,14 @@ async def test_a_server_that_keeps_its_promises_has_no_faults() -> None:
         ("repeats", "1 delivered more than once"),
         ("reorders", "1 delivered out of order"),
         ("refuses", "1 answered with other than 2xx: 1 with 503; the first: "),
-        ("breaks", "1 answered with other than 2xx: 1 with a broken connection; the first: "),
-        ("hangs", "1 not answered"),
-        ("misdelivers", "1 delivered to the wrong reader or never sent"),
+        *(
+            pytest.param(lie, fault, marks=pytest.mark.soak)
+            for lie, fault in (
+                ("breaks", "1 answered with other than 2xx: 1 with a broken connection; the first"),
+                ("hangs", "1 not answered"),
+                ("misdelivers", "1 delivered to the wrong reader or never sent"),
+            )
+        ),
     ],
 )
 async def test_one_broken_promise_in_eighty_records_is_seen(lie: Lie, fault: str) -> None:

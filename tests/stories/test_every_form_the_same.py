@@ -113,11 +113,22 @@ async def cuts_that_change_nothing(scene: Scene, wanted: int) -> int:
     return cuts
 
 
+FIRSTS = [*ENDLESS, "function sse", "function lines"]
+QUERIES: list[dict[str, str]] = [{"limit": "55"}, {"until": "now"}, {"tail": "70"}, {"since": ""}]
+# Each form and each query in `make test`, every pair of them in `make soak`.
+PAIRS = [
+    pytest.param(
+        *(first, query),
+        marks=[] if not row or column == row % len(QUERIES) else [pytest.mark.soak],
+        id=f"{first}-{next(iter(query))}",
+    )
+    for row, first in enumerate(FIRSTS)
+    for column, query in enumerate(QUERIES)
+]
+
+
 @module_loop
-@pytest.mark.parametrize("first", [*ENDLESS, "function sse", "function lines"])
-@pytest.mark.parametrize(
-    "query", [{"limit": "55"}, {"until": "now"}, {"tail": "70"}, {"since": ""}]
-)
+@pytest.mark.parametrize(("first", "query"), PAIRS)
 async def test_bounds_and_places_of_one_form_are_kept_by_all_others(
     scene: Scene, first: str, query: dict[str, str]
 ) -> None:
