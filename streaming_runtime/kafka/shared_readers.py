@@ -75,7 +75,7 @@ class KafkaReaders:
                  of which the log has another number, and a part of all others, in turn.
         """
         told: dict[str, int] = {}
-        for bucket in islice(self._those_to_tell(), 2 * MOST_TOLD):
+        for bucket in self._those_to_tell():
             account = self._accounts.get(bucket)
             told[bucket] = 0 if account is None else account.open + account.asked
             if account is not None:
@@ -85,6 +85,7 @@ class KafkaReaders:
         return told
 
     def _those_to_tell(self) -> list[str]:
+        """Return at most twice MOST_TOLD."""
         has = self._log.ledger.readers.of(self._log.process)
         changed = [b for b, a in self._accounts.items() if has.get(b, 0) != a.open or a.is_idle]
         changed += [bucket for bucket in has if bucket not in self._accounts]
