@@ -22,6 +22,7 @@ POLICY = re.compile(r'"[^"]+";q=(\d+);w=(\d+)')
 STATE = re.compile(r'"[^"]+";r=(\d+)(;t=\d+)?')
 MOST_TRIES = 20_000
 MOST_LIMIT = 2_000
+TRIES = 10
 
 
 def _limited(api: Api, number: int) -> Api:
@@ -124,11 +125,15 @@ async def one_tenant_at_its_limit_does_not_touch_another(api: Api) -> None:
 async def what_is_left_goes_down(api: Api) -> None:
     limited = _limited(api, 5)
 
-    # All at once: one after the other, a slow machine may fill it again between two.
-    answers = await asyncio.gather(*(limited.get("/streams") for _ in range(8)))
+    # All at once, and again where the machine is so slow that it fills between two of them.
+    lefts: list[list[int]] = []
+    while not lefts or (min(lefts[-1]) == max(lefts[-1]) and len(lefts) < TRIES):
+        answers = await asyncio.gather(*(limited.get("/streams") for _ in range(8)))
+        states = [STATE.fullmatch(answer.headers["ratelimit"]) for answer in answers]
+        lefts.append([int(state[1]) for state in states if state is not None])
+        assert len(lefts[-1]) == len(answers)
 
-    left = [int(STATE.fullmatch(answer.headers["ratelimit"])[1]) for answer in answers]  # type: ignore[index]
-    assert min(left) < max(left)
+    assert min(lefts[-1]) < max(lefts[-1])
 
 
 async def an_event_source_at_the_limit_is_answered_200_and_comes_back(api: Api) -> None:
