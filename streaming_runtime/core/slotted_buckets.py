@@ -104,10 +104,6 @@ class SlottedBuckets:
         # The first millisecond whose slot is the wanted one.
         return max(0, -(-wanted * 1_000 // terms.per_second) - at_ms)
 
-    def is_untouched(self, bucket: str) -> bool:
-        """Say whether a bucket was full, and nothing of it has been taken."""
-        return self.empty_at_ms is None and bucket not in self._full_at
-
     def lacking(self, at_ms: int) -> dict[str, int]:
         """Return the level of every bucket that is known not to be full; a debt is below 0."""
         lacking: dict[str, int] = {}

@@ -44,8 +44,6 @@ def going_on(
         return ledger.level(bucket, now_ms())
 
     def further(bucket: str) -> float:
-        if ledger.further.is_untouched(bucket):
-            return size_of(bucket)[1]
         return ledger.further.balance(bucket, now_ms())
 
     return OwnCounts(per_second, burst, clock, 1, level, further)

@@ -9,8 +9,10 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streaming_runtime.core.lease_ledger import Entry
 from streaming_runtime.core.lease_terms import LeaseTerms
 from streaming_runtime.core.takes import Take, bucket_of
+from streaming_runtime.kafka.lease_entries import encode
 from streaming_runtime.kafka.lease_log import LOOK_BACK_MS, LeaseLog
 from streaming_runtime.kafka.producer import Stored, SupervisedProducer
 from streaming_runtime.kafka.shared_limits import BEAT_SECONDS, KafkaLimits
@@ -81,6 +83,9 @@ class Replica:
     @property
     def counts_apart(self) -> bool:
         return self.log.seconds() >= self._leases.fresh_until or self.limits._is_held
+
+    def is_alone(self) -> bool:
+        return self.limits._is_alone
 
     def does(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -220,6 +225,34 @@ async def _run(per_second: int, burst: int, steps: list[Any]) -> World:
     for replica in world.all:
         await replica.end()
     return world
+
+
+async def test_who_was_not_alone_for_a_moment_tells_of_it_before_it_counts_alone_again() -> None:
+    log = Log()
+    process = Replica(log, 10, 20)
+    process.does(process.limits.announce())
+    await _turns()
+    process.write()
+    process.read()
+    assert process.is_alone()
+
+    # Its reading stands still: another one comes and goes, and its own next beat is behind that.
+    for entry in (Entry("b", 1, "shared"), Entry("b", 2, "gone")):
+        log.append(encode(entry))
+    process.does(process.limits.announce())
+    await _turns()
+    process.write()
+    process.read()
+
+    assert not process.is_alone()
+    await _turns()
+    in_memory = [process.limits.take_held("acme") for _ in range(30)]
+    process.write()
+    process.read()
+    ledger = process._leases.ledger
+    taken = sum(verdict is not None and verdict.is_admitted for verdict in in_memory)
+    assert taken + ledger.level("acme", process._leases.now_ms()) <= 20
+    await process.end()
 
 
 @settings(max_examples=150, deadline=None)
