@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from streaming_runtime.core.errors import NotAcceptable
@@ -32,6 +33,7 @@ class Range(NamedTuple):
         return (self.kind != "*") + (self.subtype != "*")
 
 
+@lru_cache(maxsize=256)  # Clients are many and say few different things.
 def chosen_form(accept: str) -> str:
     """Return the media type of the answer.
 

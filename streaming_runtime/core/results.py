@@ -22,13 +22,26 @@ class EncodedResult:
     """A result with its encodings made at first use and kept.
 
     Shape:  each method takes the id of a reader with a limit, whose ids are its own; without one
-            the shared bytes are returned.
+            the shared bytes are returned. ``position`` is the one behind it.
+    Units:  ``size`` is the bytes that a reader's queue counts: the value and what is around it.
     """
 
-    __slots__ = ("_encoder", "_id", "_ndjson", "_sse", "_tail", "_websocket", "entry")
+    __slots__ = (
+        "_encoder",
+        "_id",
+        "_ndjson",
+        "_sse",
+        "_tail",
+        "_websocket",
+        "entry",
+        "position",
+        "size",
+    )
 
     def __init__(self, entry: LogEntry, encoder: ResultEncoder) -> None:
         self.entry = entry
+        self.position = Position(entry.offset + 1, entry.height)
+        self.size = len(entry.value) + AROUND_BYTES
         self._encoder = encoder
         self._id: str | None = None
         self._tail: bytes | None = None
@@ -42,15 +55,6 @@ class EncodedResult:
         if self._id is None:
             self._id = self._encoder.seal_id(self.entry)
         return self._id
-
-    @property
-    def position(self) -> Position:
-        return Position(self.entry.offset + 1, self.entry.height)
-
-    @property
-    def size(self) -> int:
-        """Bytes that a reader's queue counts for it: the value and what is around it."""
-        return len(self.entry.value) + AROUND_BYTES
 
     def json(self, own_id: str | None = None) -> bytes:
         """Return the result object of the contract, on one line."""

@@ -68,7 +68,7 @@ class EndlessStreams:
         """Return an answer that lasts as long as its reader.
 
         Raises:  RateLimited when the tenant has as many open readers as it may have; Overloaded
-                 when more come to this process than it can open.
+                 when this one had to wait for its turn for too long.
         """
         self.arrivals.admit()
         await self.gate.open_reader(principal.tenant)

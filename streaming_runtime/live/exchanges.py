@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from streaming_runtime.core.principals import Principal
+from streaming_runtime.live.arrivals import is_endless
 from streaming_runtime.live.cycle import Cycle
 from streaming_runtime.live.plain_send import read
 from streaming_runtime.live.state import LiveState
@@ -169,7 +171,15 @@ class Exchanges(HttpToolsProtocol):
         quick = self.server_state.quick_answer
         is_slow = self._is_for_application or cycle.more_body or self.flow.write_paused
         self._is_for_application = False
-        if is_slow or quick is None or not quick(cycle):
+        if not is_slow and quick is not None and quick(cycle):
+            return
+        if is_endless(cycle.scope):
+            self.server_state.arrivals.enter(partial(self._run_if_there, cycle))
+        else:
+            self.run(cycle, self.app)
+
+    def _run_if_there(self, cycle: Cycle) -> None:
+        if not cycle.disconnected:
             self.run(cycle, self.app)
 
     def run(self, cycle: Cycle, app: ASGIApp) -> None:

@@ -15,6 +15,8 @@ from streaming_runtime.live.subscription import Subscription
 
 RING_RESULTS = 4_096
 RING_BYTES = 4 << 20
+# A write costs some 20 microseconds: whoever else wants the loop waits for 2 ms at most.
+PUSHES_IN_A_TURN = 100
 
 
 class Ring:
@@ -72,6 +74,7 @@ class LivePartition:
         self._once = OnceOnly(position.height)
         self._encoder = encoder
         self._waiting_for_offset: set[Subscription] = set()
+        self._to_push: deque[Subscription] = deque()
 
     @property
     def position(self) -> Position:
@@ -97,6 +100,20 @@ class LivePartition:
         """Wake the readers that look for an offset, wherever they are carried by now."""
         for subscription in tuple(self._waiting_for_offset):
             subscription.wake()
+
+    def push_soon(self, subscription: Subscription) -> None:
+        """Have a reader's results pushed once this turn is over; of many, some in each turn."""
+        if not self._to_push:
+            asyncio.get_running_loop().call_soon(self._push)
+        self._to_push.append(subscription)
+
+    def _push(self) -> None:
+        try:
+            for _ in range(min(PUSHES_IN_A_TURN, len(self._to_push))):
+                self._to_push.popleft().push()
+        finally:
+            if self._to_push:
+                asyncio.get_running_loop().call_soon(self._push)
 
     async def reach(self, offset: int) -> None:
         """Wait until everything before ``offset`` has been read here."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any
@@ -90,7 +90,7 @@ async def run(
             )
             seal = CursorSeal(settings.credentials.signing_secret)
             hub = _hub(kafka, ResultEncoder(seal, kafka.incarnation.id))
-            arrivals = Arrivals(time.monotonic)
+            arrivals = Arrivals(asyncio.get_running_loop())
             services = _services(
                 settings,
                 gate,
@@ -114,9 +114,12 @@ async def run(
             drain = settings.http.drain_seconds
             server = DrainingServer(app, listener, connections, drain, hub.end_waits, metrics)
             server.answer_first(QuickSends(services, metrics))
+            server.begin_in_turn(arrivals)
             readiness["server"] = lambda: "stopping" if server.is_leaving else health.OK
             kafka.vitals.start("the watch on keys", Revocations(connections, issued.counts).run())
             _start_vitals(kafka, hub, pulse, Expiry(kept.streams, services.streams))
+            # What lives as long as the process is not looked through again and again.
+            gc.freeze()
             with watched(asyncio.get_running_loop()):
                 await _serve(server, kafka.vitals)
 

@@ -18,6 +18,7 @@ from litestar.types import ASGIApp
 from streaming_runtime.core.errors import ConfigurationInvalid
 from streaming_runtime.core.settings import HttpSettings
 from streaming_runtime.http.services import Observer
+from streaming_runtime.live.arrivals import Arrivals
 from streaming_runtime.live.connections import Connections
 from streaming_runtime.live.protocols import HttpProtocol, WebSocketProtocol
 from streaming_runtime.live.quick_sends import QuickSends
@@ -95,6 +96,10 @@ class DrainingServer(uvicorn.Server):
         """Ask for each request that has come whole whether it can be answered at once."""
         self.server_state.quick_answer = quick.take
         self.server_state.quick_plain = quick.take_plain
+
+    def begin_in_turn(self, arrivals: Arrivals) -> None:
+        """Let new readers begin one after the other."""
+        self.server_state.arrivals = arrivals
 
     async def run_until_told(self) -> None:
         """Serve until ``leave`` or a signal, then drain; a second signal ends all at once."""

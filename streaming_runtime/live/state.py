@@ -9,6 +9,7 @@ from collections.abc import Callable
 from uvicorn.server import ServerState
 
 from streaming_runtime.http.services import Observer
+from streaming_runtime.live.arrivals import Arrivals
 from streaming_runtime.live.cycle import Cycle
 from streaming_runtime.live.plain_send import PlainSend
 from streaming_runtime.live.refusals import Refusals
@@ -24,6 +25,7 @@ class LiveState(ServerState):
     def __init__(self, loop: asyncio.AbstractEventLoop, observer: Observer) -> None:
         super().__init__()
         self.stalls = StallWatch(loop)
+        self.arrivals = Arrivals(loop)
         self.refusals = Refusals(observer)
         # A connection that is kept alive is told with its next answer to go elsewhere.
         self.is_leaving = False

@@ -38,6 +38,9 @@ class Owner(Carrier, Protocol):
 
     def wait_for_offset(self, subscription: Subscription, waits: bool) -> None: ...
 
+    def push_soon(self, subscription: Subscription) -> None:
+        """Call its ``push`` once this turn is over."""
+
 
 class Subscription:
     """A reader of one stream; implements core.ports.Feed.
@@ -170,8 +173,11 @@ class Subscription:
 
     def take_now(self) -> Sequence[EncodedResult]:
         """Return what is queued, as ``take`` does; () where its taker has more to do than that."""
-        if self._is_over(None) or any(result.entry.kind == "end" for result in self._queue):
+        if self._is_over(None):
             return ()
+        for result in self._queue:
+            if result.entry.kind == "end":
+                return ()
         return self._taken() if self._queue else ()
 
     def interrupt(self) -> None:
@@ -192,11 +198,12 @@ class Subscription:
         if self._pushes is None:
             self.wake()
         elif not self._is_pushing:
-            # Once this turn is over: what else comes in it leaves in the same write.
+            # What else comes in this turn leaves in the same write.
             self._is_pushing = True
-            self._loop.call_soon(self._push)
+            self.owner.push_soon(self)
 
-    def _push(self) -> None:
+    def push(self) -> None:
+        """Hand over what is queued, or wake who waits for it."""
         self._is_pushing = False
         if self._pushes is None or self._waiter is None or not self._pushes() or self._queue:
             self.wake()

@@ -96,7 +96,7 @@ class WebSocketResults:
         gate = self._services.gate
         came = await self._first.carried(headers, query_of(scope), receive)
         admission = await gate.enter(came.headers, "read", match[1], came.query, is_socket=True)
-        self._arrivals.admit()
+        await self._arrivals.turn()
         stream = await self._services.streams.owned(admission.tenant, match[1])
         start = positions.start_of(query_of(scope), headers.get("last-event-id"), is_page=False)
         cursor, gap = await self._services.readings.begin(stream, start)
