@@ -59,6 +59,9 @@ class UnreachableKafka:
     async def sources(self, partition: int) -> Bounds:
         self._refuse()
 
+    def holds(self, partition: int, offset: int) -> bool:
+        return False
+
     async def tip(self, partition: int) -> Position:
         self._refuse()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -92,6 +92,19 @@ class BatchingProducer:
         batch = self._last.get(place)
         if batch is None or not batch.add(record):
             self._enter(place).add(record)
+
+    def append_behind(self, before: Pending, records: Sequence[Pending]) -> int:
+        """Add records of the same key behind one that was just appended, as far as its batch goes.
+
+        Shape:   how many were added; 0 also where that one did not get into a batch.
+        """
+        batch = self._last.get(self.place_of(before.topic, before.key))
+        if batch is None or not batch.records or batch.records[-1] is not before:
+            return 0
+        for added, record in enumerate(records):
+            if not batch.add(record):
+                return added
+        return len(records)
 
     def give_up(self, reason: str) -> None:
         """Answer everyone who still waits; what has not left never will."""

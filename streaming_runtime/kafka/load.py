@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from streaming_runtime.core.errors import Overloaded
 
 MAX_RECORDS = 20_000
@@ -27,6 +29,15 @@ class Load:
             raise Overloaded
         self.records += 1
         self.bytes += size
+
+    def take_some(self, sizes: Sequence[int]) -> int:
+        """Count as many records as there is room for, from the first on; return how many."""
+        for taken, size in enumerate(sizes):
+            try:
+                self.take(size)
+            except Overloaded:
+                return taken
+        return len(sizes)
 
     def release(self, records: int, size: int) -> None:
         self.records -= records

@@ -123,18 +123,17 @@ class SupervisedProducer:
         Shape:   all have entered before this first waits.
         """
         size, loop = _size(key, b"", headers), asyncio.get_running_loop()
-        waiters: list[asyncio.Future[tuple[int, int]]] = []
+        waiters: list[asyncio.Future[tuple[int, int]]] = [loop.create_future() for _ in values]
         outcomes: list[tuple[int, int] | StreamingError] = []
-        try:
-            for value in values:
-                waiter: asyncio.Future[tuple[int, int]] = loop.create_future()
-                self._enter(Pending(topic, key, value, headers, size + len(value), waiter))
-                waiters.append(waiter)
-        except Overloaded as overload:
-            # Nobody who comes behind may enter before: the order would not be that of the lines.
-            refused = [overload] * (len(values) - len(waiters))
-        else:
-            refused = []
+        entered = self._enter_all(
+            [
+                Pending(topic, key, value, headers, size + len(value), waiter)
+                for value, waiter in zip(values, waiters, strict=True)
+            ]
+        )
+        # Nobody who comes behind may enter before: the order would not be that of the lines.
+        refused = [Overloaded() for _ in waiters[entered:]]
+        del waiters[entered:]
         try:
             for waiter in waiters:
                 try:
@@ -166,6 +165,31 @@ class SupervisedProducer:
         """
         self._load.take(record.size)
         self._pass_on(record)
+
+    def _enter_all(self, records: Sequence[Pending]) -> int:
+        """Count records of one key and pass them on until there is no room; return how many."""
+        entered = 0
+        try:
+            while entered < len(records):
+                self._enter(records[entered])
+                entered += 1
+                entered += self._enter_behind(records[entered - 1], records[entered:])
+        except Overloaded:
+            pass  # The count says it.
+        return entered
+
+    def _enter_behind(self, before: Pending, records: Sequence[Pending]) -> int:
+        """Let records into the batch that one of their key has just got into; return how many.
+
+        What was looked at for that one holds for them as well: a third of the cost of a line.
+        """
+        if self._current is None:
+            return 0
+        taken = self._load.take_some([record.size for record in records])
+        added = self._current.append_behind(before, records[:taken])
+        left = records[added:taken]
+        self._load.release(len(left), sum(record.size for record in left))
+        return added
 
     def _pass_on(self, record: Pending) -> None:
         """Give a record to the producer, or have it wait for the next one."""

@@ -80,6 +80,8 @@ class Arrivals:
     def _turn(self) -> None:
         self._is_turning = False
         self._left = self._per_turn
+        if self._waiting:
+            self._come_again()
         while self._waiting and self._left:
             self._left -= 1
             since, begin = self._waiting.popleft()
@@ -87,8 +89,6 @@ class Arrivals:
                 copy_context().run(_begin_late, begin)
             else:
                 begin()
-        if self._left < self._per_turn:
-            self._come_again()
 
 
 def is_endless(scope: Any) -> bool:

@@ -14,7 +14,7 @@ from streaming_runtime.http import problems
 from streaming_runtime.http.bodies import MAX_DATA_BYTES
 from streaming_runtime.http.event_forms import EXPIRING
 from streaming_runtime.http.json_data import MAX_DEPTH, check, check_text, decode, is_shallow
-from streaming_runtime.http.views import receipt_of
+from streaming_runtime.http.views import receipt_json
 
 NULL = msgspec.Raw(b"null")
 
@@ -118,7 +118,8 @@ def _salvaged(body: bytes) -> _Marked:
 
 
 def receipt(stream_id: str, stored: Receipt, ref: msgspec.Raw) -> str:
-    return _frame("receipt", ref=ref, **receipt_of(stream_id, stored))
+    stored_at = receipt_json(stream_id.encode(), stored)
+    return (b'{"type":"receipt","ref":%b,%b' % (bytes(ref), stored_at[1:])).decode()
 
 
 def send_error(error: StreamingError, ref: msgspec.Raw, request_id: str) -> str:

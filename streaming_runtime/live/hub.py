@@ -78,7 +78,7 @@ class Hub:
         return await self._offsets.bounds(self._input_topic, partition)
 
     def holds(self, partition: int, offset: int) -> bool:
-        live = self._partitions.get(partition)
+        live = self._partitions.get(partition) if self.is_reading else None
         return live is not None and live.ring.start <= offset <= live.next_offset
 
     async def tip(self, partition: int) -> Position:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 from litestar.types import Receive, Send
 
+from streaming_runtime.core.at_once import NotAtOnce, at_once
 from streaming_runtime.core.cursor import Cursor
-from streaming_runtime.core.errors import StreamingError
-from streaming_runtime.core.model import Stream
+from streaming_runtime.core.errors import OutcomeUnknown, StreamingError
+from streaming_runtime.core.model import Receipt, Stream
 from streaming_runtime.core.principals import Principal
 from streaming_runtime.core.reading import Delivery, Gap, Reader
 from streaming_runtime.http.credential_expiry import CredentialExpiry
@@ -26,7 +28,7 @@ from streaming_runtime.live.frames import BadSend, NotAFrame, SendFrame, parse_s
 from streaming_runtime.live.window import Window
 
 # Sends of one socket that are not answered yet, and their bytes; behind them it is not read.
-SENDS_UNDER_WAY = 100
+SENDS_UNDER_WAY = 256
 BYTES_UNDER_WAY = 128 << 10
 # A result wakes the reader when it is there; this only bounds a wait.
 WAIT_SECONDS = 60.0
@@ -34,6 +36,15 @@ LAST_RECEIPTS_SECONDS = 4.0
 
 Close = tuple[int, str]
 GONE: Close = (0, "")
+Place = tuple[int, int]
+
+
+class Sent(NamedTuple):
+    """A send that is under way, or why it is not; its ref goes into the answer."""
+
+    outcome: asyncio.Future[Place] | StreamingError
+    ref: msgspec.Raw
+    size: int
 
 
 class Session:
@@ -60,9 +71,11 @@ class Session:
         self._delivered = delivered
         self._expiry = expiry
         self._refused = refused
-        self._receipts: asyncio.Queue[tuple[asyncio.Task[str], int]] = asyncio.Queue()
+        self._receipts: asyncio.Queue[Sent] = asyncio.Queue()
         self._window = Window(SENDS_UNDER_WAY, BYTES_UNDER_WAY)
         self._fault: StreamingError | None = None
+        # Whether a send waited for the end of this stream in vain; the next ones do not.
+        self._is_end_unknown = False
 
     async def run(self, connection: Connection, cursor: Cursor, gap: Gap | None) -> Close:
         """Serve until one side is done.
@@ -158,9 +171,8 @@ class Session:
         asked = parse_send(text)
         # Limits may have to be waited for, and no send may overtake the one before it there.
         refusal = await self._refusal_of(asked)
-        # Tasks start in the order they are made, so the records enter the producer in order.
-        answering = asyncio.ensure_future(self._answer(asked, refusal))
-        self._receipts.put_nowait((answering, len(text)))
+        outcome = refusal or self._begin(asked)
+        self._receipts.put_nowait(Sent(outcome, asked.ref, len(text)))
 
     async def _refusal_of(self, asked: SendFrame | BadSend) -> StreamingError | None:
         """Count a send, and return why it may not go on, None if it may."""
@@ -175,24 +187,51 @@ class Session:
             return refusal
         return None
 
-    async def _answer(self, asked: SendFrame | BadSend, refusal: StreamingError | None) -> str:
-        """Send one record, unless it is refused, and return the frame that answers it."""
-        if refusal is None and isinstance(asked, SendFrame):
+    def _begin(self, asked: SendFrame | BadSend) -> asyncio.Future[Place] | StreamingError:
+        """Have one record stored, without a task: what comes of it is looked at in its turn."""
+        if isinstance(asked, BadSend):
+            return asked.reason
+        waiter: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        try:
+            self._services.sending.enter(self._stream, bytes(asked.data), None, waiter)
+        except StreamingError as refusal:
+            return refusal
+        return waiter
+
+    async def _answer(self, sent: Sent) -> str:
+        """Return the frame that answers a send, once it is known what became of it."""
+        refusal = sent.outcome
+        if not isinstance(refusal, StreamingError):
             try:
-                stored = await self._services.sending.send(self._stream, bytes(asked.data))
-                return frames.receipt(self._stream.stream_id, stored, asked.ref)
+                stored = Receipt(*await refusal)
+                await self._check_before_end(stored)
+                return frames.receipt(self._stream.stream_id, stored, sent.ref)
             except StreamingError as failure:
                 refusal = failure
-        assert refusal is not None
         self._refused(refusal)
-        return frames.send_error(refusal, asked.ref, self._request_id)
+        return frames.send_error(refusal, sent.ref, self._request_id)
+
+    async def _check_before_end(self, stored: Receipt) -> None:
+        """Raises:  StreamEnded; OutcomeUnknown, after one wait for all sends under way."""
+        checking = self._services.sending.check_before_end(self._stream, stored)
+        try:
+            if not self._is_end_unknown:
+                await checking
+                return
+            try:
+                at_once(checking)
+            except NotAtOnce:
+                raise OutcomeUnknown from None
+        except OutcomeUnknown:
+            self._is_end_unknown = True
+            raise
 
     async def _send_receipts(self) -> None:
         while True:
-            answering, size = await self._receipts.get()
-            await self._text(await answering)
+            sent = await self._receipts.get()
+            await self._text(await self._answer(sent))
             self._receipts.task_done()
-            self._window.leave(size)
+            self._window.leave(sent.size)
 
     async def _settle(self) -> None:
         """Let the sends under way be answered before the socket is closed."""
@@ -205,7 +244,9 @@ class Session:
     def _abandon(self) -> None:
         """Forget the sends nobody waits for: Kafka may have them, the client was not told."""
         while not self._receipts.empty():
-            self._receipts.get_nowait()[0].cancel()
+            outcome = self._receipts.get_nowait().outcome
+            if not isinstance(outcome, StreamingError):
+                outcome.cancel()
 
     async def _text(self, text: str) -> None:
         await self._send({"type": "websocket.send", "bytes": None, "text": text})

@@ -88,6 +88,9 @@ class MemoryLog:
         assert partition == PARTITION
         return self.input
 
+    def holds(self, partition: int, offset: int) -> bool:
+        return False
+
     async def tip(self, partition: int) -> Position:
         assert partition == PARTITION
         once = OnceOnly()

@@ -276,3 +276,45 @@ async def test_a_page_says_when_it_has_come_to_the_end() -> None:
 
     assert (end.result.entry.kind, reader.ending) == ("end", "end")
     assert reader.cursor_id == end.id
+
+
+class HoldingLog(MemoryLog):
+    """A log that has everything at hand, and refuses to be asked."""
+
+    def holds(self, partition: int, offset: int) -> bool:
+        return self.earliest <= offset <= len(self.entries)
+
+    async def bounds(self, partition: int) -> Bounds:
+        raise AssertionError("Kafka was asked")
+
+
+async def test_who_begins_with_what_is_at_hand_asks_nobody() -> None:
+    log = HoldingLog()
+    for source in range(4):
+        log.write(source)
+
+    started = await begin(log, Start())
+    limited = await begin(log, Start(limit=2))
+    again = await begin(log, Start("cursor", cursor=SEAL.encode(STREAM.stream_id, started[0])))
+
+    assert started == again
+    assert started[1] is None
+    assert limited[0].limit == 2
+    assert limited[0].position == started[0].position
+
+
+@pytest.mark.parametrize(
+    "start", [Start("now"), Start("tail", tail=1), Start("since"), Start(until_now=True)], ids=str
+)
+async def test_what_needs_the_end_of_the_log_is_asked_for_all_the_same(start: Start) -> None:
+    log = HoldingLog()
+    log.write(0)
+
+    assert readings_of(log).begin_at_hand(STREAM, start) is None
+
+
+async def test_a_cursor_of_another_life_of_the_topics_is_not_at_hand() -> None:
+    log = HoldingLog()
+    elsewhere = SEAL.encode(STREAM.stream_id, Cursor("another_", Position(0)))
+
+    assert readings_of(log).begin_at_hand(STREAM, Start("cursor", cursor=elsewhere)) is None

@@ -1,87 +1,148 @@
-"""A storm of readers, by a clock that is told the time."""
+"""A storm of readers: each begins in its turn, and everybody else goes on in between."""
 
 from __future__ import annotations
 
-import math
+import asyncio
+from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from streaming_runtime.core.errors import Overloaded
-from streaming_runtime.live.arrivals import MAX_WAIT_SECONDS, Arrivals
+from streaming_runtime.live import arrivals
+from streaming_runtime.live.arrivals import Arrivals, is_endless
+
+SOME = 3
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+def opened() -> Arrivals:
+    return Arrivals(asyncio.get_running_loop(), per_turn=SOME)
 
 
-def refused(arrivals: Arrivals) -> int | None:
-    """Return the Retry-After of one more reader, None if it is let in."""
-    try:
-        arrivals.admit()
-    except Overloaded as refusal:
-        return int(refusal.headers["Retry-After"])
-    return None
+async def turn() -> None:
+    await asyncio.sleep(0)
 
 
-def test_a_burst_is_let_in_and_one_more_is_not() -> None:
-    arrivals = Arrivals(Clock(), per_second=10, burst=20)
+async def test_who_comes_alone_begins_at_once() -> None:
+    storm = opened()
+    begun: list[int] = []
 
-    assert [refused(arrivals) for _ in range(20)] == [None] * 20
-    assert refused(arrivals) == 1
+    for number in range(SOME):
+        storm.enter(partial(begun.append, number))
 
-
-def test_who_is_refused_together_is_sent_away_for_different_times() -> None:
-    arrivals = Arrivals(Clock(), per_second=10, burst=1)
-    arrivals.admit()
-
-    times = [refused(arrivals) for _ in range(30)]
-
-    assert times == [math.ceil((number + 1) / 10) for number in range(30)]
+    assert begun == list(range(SOME))
+    assert not storm.waiting
 
 
-def test_a_storm_that_comes_back_as_told_is_let_in_at_the_rate_and_each_waits_once_or_twice() -> (
-    None
-):
-    clock = Clock()
-    arrivals = Arrivals(clock, per_second=100, burst=50)
-    due = dict.fromkeys(range(1000), 0.0)
-    tries = dict.fromkeys(due, 0)
-    admitted: dict[int, float] = {}
-    while due:
-        reader = min(due, key=lambda one: due[one])
-        clock.now = max(clock.now, 100.0 + due.pop(reader))
-        tries[reader] += 1
-        seconds = refused(arrivals)
-        if seconds is None:
-            admitted[reader] = clock.now - 100.0
-        else:
-            # As EventSource comes back: after the seconds, spread over two more.
-            due[reader] = clock.now - 100.0 + seconds + 0.5 + 2.0 * (reader % 97) / 97
+async def test_a_storm_begins_in_order_and_some_in_each_turn_of_the_loop() -> None:
+    storm = opened()
+    begun: list[int] = []
+    for number in range(10 * SOME):
+        storm.enter(partial(begun.append, number))
 
-    assert max(tries.values()) <= 3
-    assert sum(tries.values()) <= 2.2 * len(tries)
-    assert max(admitted.values()) < 1_000 / 100 * 1.5
-    for second in range(15):
-        inside = sum(second <= at < second + 1 for at in admitted.values())
-        assert inside <= 50 + 100
+    in_turns = [len(begun)]
+    while storm.waiting:
+        await turn()
+        in_turns.append(len(begun))
+
+    assert begun == list(range(10 * SOME))
+    assert max(now - before for before, now in pairwise(in_turns)) <= SOME
 
 
-def test_nobody_is_sent_away_for_longer_than_half_a_minute() -> None:
-    arrivals = Arrivals(Clock(), per_second=1, burst=1)
-    arrivals.admit()
+async def test_who_comes_later_does_not_overtake_who_waits() -> None:
+    storm = opened()
+    begun: list[str] = []
+    for _ in range(2 * SOME):
+        storm.enter(lambda: begun.append("early"))
+    await turn()
 
-    assert max(refused(arrivals) or 0 for _ in range(200)) == MAX_WAIT_SECONDS
+    storm.enter(lambda: begun.append("late"))
+    while storm.waiting:
+        await turn()
+
+    assert begun == ["early"] * 2 * SOME + ["late"]
 
 
-def test_a_refusal_is_one_that_passes() -> None:
-    arrivals = Arrivals(Clock(), per_second=1, burst=1)
-    arrivals.admit()
+async def test_one_that_fails_to_begin_does_not_keep_those_behind_it() -> None:
+    storm = opened()
+    begun: list[str] = []
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
 
-    with pytest.raises(Overloaded) as refusal:
-        arrivals.admit()
+    def fail() -> None:
+        raise ValueError("cannot begin")
 
-    assert refusal.value.retriable
+    for _ in range(SOME):
+        storm.enter(lambda: None)
+    storm.enter(fail)
+    for _ in range(2 * SOME):
+        storm.enter(lambda: begun.append("begun"))
+    for _ in range(10):
+        await turn()
+
+    assert begun == ["begun"] * 2 * SOME
+    assert len(told) == 1
+
+
+async def test_a_task_waits_for_its_turn() -> None:
+    storm = opened()
+    for _ in range(2 * SOME):
+        storm.enter(lambda: None)
+
+    await asyncio.wait_for(storm.turn(), 1)
+
+    assert not storm.waiting
+
+
+async def test_who_waited_for_too_long_is_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(arrivals, "MAX_WAIT_SECONDS", 0.0)
+    storm = opened()
+    refused: list[Overloaded] = []
+    let_in: list[int] = []
+
+    def begin() -> None:
+        try:
+            storm.admit()
+            let_in.append(1)
+        except Overloaded as refusal:
+            refused.append(refusal)
+
+    for _ in range(2 * SOME):
+        storm.enter(begin)
+    while storm.waiting:
+        await turn()
+
+    assert len(let_in) == len(refused) == SOME
+    assert all(1 <= int(refusal.headers["Retry-After"]) <= 10 for refusal in refused)
+    assert all(refusal.retriable for refusal in refused)
+    with pytest.raises(Overloaded):
+        await crowded(storm).turn()
+
+
+def crowded(storm: Arrivals) -> Arrivals:
+    for _ in range(2 * SOME):
+        storm.enter(lambda: None)
+    return storm
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "accept", "expected"),
+    [
+        ("GET", "/stream/x/results", b"text/event-stream", True),
+        ("GET", "/stream/x/results", b"application/x-ndjson", True),
+        ("GET", "/stream/x/results", None, True),
+        ("GET", "/stream/x/results", b"application/json", False),
+        ("HEAD", "/stream/x/results", None, False),
+        ("GET", "/stream/x", None, False),
+        ("POST", "/stream/x/send", None, False),
+    ],
+)
+def test_only_who_stays_waits_for_a_turn(
+    method: str, path: str, accept: bytes | None, expected: bool
+) -> None:
+    headers = [] if accept is None else [(b"accept", accept)]
+
+    assert is_endless({"method": method, "path": path, "headers": headers}) is expected

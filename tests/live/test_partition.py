@@ -1,4 +1,5 @@
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -191,3 +192,60 @@ async def test_a_reader_behind_that_loses_its_place_keeps_it_as_its_cursor() -> 
     behind.lose()
 
     assert (behind.position, behind.has_lagged) == (Position(4, Height(3)), True)
+
+
+async def test_results_for_many_readers_are_pushed_some_in_each_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(partition, "PUSHES_IN_A_TURN", 2)
+    live = opened()
+    pushed: list[int] = []
+    readers = [joined(live, Position(0)) for _ in range(5)]
+    waiting = [asyncio.ensure_future(reader.take(5)) for reader in readers]
+    for number, reader in enumerate(readers):
+        reader.hand_over(partial(_pushed, reader, pushed, number))
+    await asyncio.sleep(0)
+
+    live.feed([entry(0, 0), entry(1, 1)], 2)
+
+    seen = []
+    for _ in range(4):
+        seen.append(len(pushed))
+        await asyncio.sleep(0)
+    assert seen == [0, 2, 4, 5]
+    assert sorted(pushed) == [0, 1, 2, 3, 4]
+    for one in waiting:
+        one.cancel()
+
+
+async def test_a_push_that_fails_keeps_no_other_reader_waiting() -> None:
+    live = opened()
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    pushed: list[int] = []
+    readers = [joined(live, Position(0)) for _ in range(3)]
+    waiting = [asyncio.ensure_future(reader.take(5)) for reader in readers]
+
+    def fail() -> bool:
+        raise ValueError("cannot write")
+
+    readers[0].hand_over(fail)
+    for number in (1, 2):
+        reader = readers[number]
+        reader.hand_over(partial(_pushed, reader, pushed, number))
+    await asyncio.sleep(0)
+
+    live.feed([entry(0, 0)], 1)
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+    assert sorted(pushed) == [1, 2]
+    assert len(told) == 1
+    for one in waiting:
+        one.cancel()
+
+
+def _pushed(reader: Subscription, pushed: list[int], number: int) -> bool:
+    assert len(reader.take_now()) > 0
+    pushed.append(number)
+    return True
