@@ -118,10 +118,7 @@ async def run(
             readiness["server"] = lambda: "stopping" if server.is_leaving else health.OK
             kafka.vitals.start("the watch on keys", Revocations(connections, issued.counts).run())
             _start_vitals(kafka, hub, pulse, Expiry(kept.streams, services.streams))
-            # What lives as long as the process is not looked through again and again.
-            gc.freeze()
-            with watched(asyncio.get_running_loop()):
-                await _serve(server, kafka.vitals)
+            await _serve(server, kafka.vitals)
 
 
 def _remembering(kafka: Connected, elsewhere: Kept | None) -> tuple[Kept, InputLog]:
@@ -240,6 +237,13 @@ async def _until_replaced(kafka: Connected) -> None:
 
 async def _serve(server: DrainingServer, vitals: Vitals) -> None:
     """Serve until told to stop or until a vital part ends; either way the readers are drained."""
+    # What lives as long as the process is not looked through again and again.
+    gc.freeze()
+    with watched(asyncio.get_running_loop()):
+        await _serve_until_ended(server, vitals)
+
+
+async def _serve_until_ended(server: DrainingServer, vitals: Vitals) -> None:
     serving = asyncio.ensure_future(server.run_until_told())
     ended = asyncio.ensure_future(vitals.ended())
     await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
