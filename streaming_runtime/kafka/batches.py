@@ -206,6 +206,8 @@ class BatchingProducer:
             del self._last[batch.place]
         if batch.deadline is not None:
             batch.deadline.cancel()
+            batch.deadline = None
+        self.internals.let_go(batch.entry)
         self._load.release(len(batch.records), batch.bytes)
         if not self._batches:
             self._is_empty.set()

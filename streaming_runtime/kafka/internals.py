@@ -56,6 +56,13 @@ class ProducerInternals:
         """Have each failure of an attempt told, and the batch sent again only if that says so."""
         entry.may_retry = may_retry
 
+    def let_go(self, entry: Any) -> None:
+        """Ask nobody about a batch any more: it and who was asked no longer hold each other.
+
+        Left to the collector they were all that it ever found, with pauses of 100 ms.
+        """
+        entry.may_retry = _never
+
     def abandon(self, entry: Any) -> None:
         """Have a batch not sent again, whatever becomes of the attempt under way."""
         entry.is_abandoned = True
@@ -146,6 +153,10 @@ class _Request(SendProduceReqHandler):  # type: ignore[misc]  # aiokafka has no 
         can_retry = bool(super()._can_retry(error, batch))
         may_retry: Callable[[BaseException], bool] = getattr(batch, "may_retry", lambda _: True)
         return may_retry(error) and can_retry
+
+
+def _never(failure: BaseException) -> bool:
+    return False
 
 
 def _wanted(batches: Any) -> Any:

@@ -35,7 +35,7 @@ ASKED_WRONGLY = 2
 
 # Readers are many and live long: the collector's defaults would walk through all of them several
 # times a second. What is made for one request is freed without it.
-GC_THRESHOLDS = (20_000, 10, 100)
+GC_THRESHOLDS = (20_000, 50, 100)
 
 
 def main() -> int:
