@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from litestar.types import ASGIApp
@@ -50,17 +51,20 @@ class Cycle:
     for each request, and it closes behind its last answer while the client may still be sending.
 
     Shape:   ``scope`` is None for a plain send, which needs none as long as all goes well;
-             ``keep_alive`` is False for the last exchange of a connection, whose head says so.
+             ``keep_alive`` is False for the last exchange of a connection, whose head says so;
+             ``is_ahead`` as long as answers of others come first, which its own waits for.
     """
 
     __slots__ = (
         "_has_news",
+        "_held",
         "_is_head",
         "_left",
         "_waiter",
         "_wants_continue",
         "body",
         "disconnected",
+        "is_ahead",
         "is_chunked",
         "keep_alive",
         "more_body",
@@ -80,6 +84,8 @@ class Cycle:
         self.response_started = False
         self.response_complete = False
         self.is_chunked = False
+        self.is_ahead = False
+        self._held: Callable[[], None] | None = None
         self._is_head = scope is not None and scope["method"] == "HEAD"
         self._wants_continue = wants_continue
         self._has_news = False
@@ -105,6 +111,7 @@ class Cycle:
     def leave(self) -> None:
         """Take note that nothing more comes, and nobody takes the answer."""
         self.disconnected = True
+        self._held = None  # It holds us.
         self.wake()
 
     def wake(self) -> None:
@@ -169,6 +176,9 @@ class Cycle:
         """
         if self.disconnected:
             return
+        if self.is_ahead:
+            self._held = partial(self.answer, status, lines, body)
+            return
         self.response_started = True
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         head = STATUS_LINE[status] + self.peer.common_head() + lines
@@ -189,12 +199,25 @@ class Cycle:
             body = b"%x\r\n%b\r\n" % (len(body), body)
         self.peer.transport.write_whole(body)
 
+    def take_turn(self) -> None:
+        """Answer from now on, and at once with what was held back."""
+        self.is_ahead = False
+        held, self._held = self._held, None
+        if held is not None:
+            held()
+
     def break_off(self) -> None:
         """Close the connection: the client sees that it has no whole answer."""
+        if self.is_ahead:
+            self._held = self.break_off
+            return
         self.peer.transport.close()
 
     def leave_to(self, app: ASGIApp, scope: Any) -> None:
         """Have an application answer, as if the request came only now."""
+        if self.is_ahead:
+            self._held = partial(self.leave_to, app, scope)
+            return
         self.scope = scope
         self.peer.run(self, app)
 

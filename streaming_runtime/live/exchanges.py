@@ -16,9 +16,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from streaming_runtime.core.principals import Principal
 from streaming_runtime.live.arrivals import is_endless
 from streaming_runtime.live.cycle import Cycle
-from streaming_runtime.live.plain_send import read
+from streaming_runtime.live.plain_send import PlainSend, read
 from streaming_runtime.live.state import LiveState
 
+# Sends of one connection that are stored before the first of them is answered.
+MOST_AHEAD = 32
 ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
@@ -45,7 +47,7 @@ class Exchanges(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.connections.discard(self)
-        for cycle in (self.cycle, self._answering):
+        for cycle in (self.cycle, self._answering, *self.pipeline):
             if cycle is not None and not cycle.response_complete:
                 cycle.leave()
         self.pipeline.clear()
@@ -107,25 +109,52 @@ class Exchanges(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.append(self.cycle)
 
-    def take_plain(self, data: bytes) -> bool:
-        """Answer a plain send that stands alone on this connection; False leaves it to the parser.
+    def take_plain(self, data: bytes) -> bytes:
+        """Begin the plain sends that these bytes begin with; the rest is left to the parser.
 
-        Shape:   only between two requests, when nothing else is under way.
+        Shape:   only between two requests. Those that come while others are under way are stored
+                 at once, in their order, and their answers wait for their turn: each adds a record
+                 and sees nothing of another, so that whoever waits for the answers cannot tell.
+        Source:  RFC 9112, section 9.3.2, is about methods in general.
         """
+        while data and self._may_go_ahead() and (found := read(data)) is not None:
+            plain, rest = found
+            if not self._goes_ahead(plain):
+                self._is_for_application = self._answering is None
+                break
+            data = rest
+        return data
+
+    def _may_go_ahead(self) -> bool:
+        state = self.server_state
+        if state.quick_plain is None or state.is_leaving or self.flow.write_paused:
+            return False
+        last = self.pipeline[-1] if self.pipeline else self._answering
+        if last is None:
+            return True
+        # A send that the application answers has a scope by now, and more to it than a record.
+        return last.scope is None and len(self.pipeline) < MOST_AHEAD
+
+    def _goes_ahead(self, plain: PlainSend) -> bool:
         take = self.server_state.quick_plain
-        if take is None or self.server_state.is_leaving or self.flow.write_paused:
-            return False
-        if self._answering is not None or (plain := read(data)) is None:
-            return False
+        assert take is not None
         cycle = Cycle(self, None, keep_alive=True, wants_continue=False)
         cycle.more_body = False
         before, self.cycle = self.cycle, cycle
-        self._answering = cycle  # Before: it may be answered before this returns.
+        # Before it is taken: it may be answered before that returns.
+        if self._answering is None:
+            self._answering = cycle
+        else:
+            cycle.is_ahead = True
+            self.pipeline.append(cycle)
         if take(cycle, plain):
-            self._idle_since = None if self._answering is cycle else self._idle_since
+            self._idle_since = None if self._answering is not None else self._idle_since
             return True
-        self._answering, self.cycle = None, before
-        self._is_for_application = True
+        self.cycle = before
+        if cycle.is_ahead:
+            self.pipeline.pop()
+        else:
+            self._answering = None
         return False
 
     def on_body(self, body: bytes) -> None:
@@ -153,7 +182,10 @@ class Exchanges(HttpToolsProtocol):
         self._answering = None
         self.server_state.total_requests += 1
         # An answer that began before the server was told to stop could not say that it is the last.
-        if self.server_state.is_leaving or not cycle.keep_alive:
+        if self.pipeline and self.pipeline[0].is_ahead:
+            self._answering = self.pipeline.popleft()
+            self._answering.take_turn()
+        elif self.server_state.is_leaving or not cycle.keep_alive:
             self.on_last_answer()
         elif not self.transport.is_closing():
             self.flow.resume_reading()

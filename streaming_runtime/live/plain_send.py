@@ -45,11 +45,11 @@ class PlainSend(NamedTuple):
     body: bytes
 
 
-def read(data: bytes) -> PlainSend | None:
-    """Return the send that these bytes are, all of them; None for anything else."""
+def read(data: bytes) -> tuple[PlainSend, bytes] | None:
+    """Return the send that these bytes begin with, and what is behind it; None for others."""
     if not data.startswith(START):
         return None
-    head, end, body = data.partition(b"\r\n\r\n")
+    head, end, rest = data.partition(b"\r\n\r\n")
     line, *lines = head.split(b"\r\n")
     if not end or len(head) > MAX_HEAD_BYTES or len(line) != LINE_BYTES:
         return None
@@ -57,9 +57,9 @@ def read(data: bytes) -> PlainSend | None:
     if not line.endswith(REST_OF_LINE) or stream_id.translate(None, ID_CHARACTERS):
         return None
     fields = _fields_in(lines)
-    if fields is None or not _is_whole(fields, body):
+    if fields is None or (size := _body_size(fields)) is None or size > len(rest):
         return None
-    return PlainSend(stream_id.decode("ascii"), fields, body)
+    return PlainSend(stream_id.decode("ascii"), fields, rest[:size]), rest[size:]
 
 
 def _fields_in(lines: list[bytes]) -> dict[bytes, bytes] | None:
@@ -76,13 +76,13 @@ def _fields_in(lines: list[bytes]) -> dict[bytes, bytes] | None:
     return fields if len(fields) == len(lines) and fields.keys() <= KNOWN else None
 
 
-def _is_whole(fields: dict[bytes, bytes], body: bytes) -> bool:
-    """Say whether the body is all there and nothing follows it, from one host to the next."""
+def _body_size(fields: dict[bytes, bytes]) -> int | None:
+    """Return how long the body is; None where another field makes the request less than plain."""
     length = fields.get(b"content-length", b"")
     if not length.isdigit() or len(length) > len(str(MAX_HEAD_BYTES << 10)):
-        return False
+        return None
     host = fields.get(b"host", b"")
     if not host or host.translate(None, HOST_CHARACTERS):
-        return False
+        return None
     goes_on = fields.get(b"connection", b"keep-alive").lower() == b"keep-alive"
-    return goes_on and int(length) == len(body)
+    return int(length) if goes_on else None

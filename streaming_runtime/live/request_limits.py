@@ -67,7 +67,7 @@ class RequestLimited(Lingering):
     def data_received(self, data: bytes) -> None:
         if self.is_lingering or self._last_word is not None:
             return
-        if not (self._is_in_head or self._is_in_body) and self.take_plain(data):
+        if not (self._is_in_head or self._is_in_body) and not (data := self.take_plain(data)):
             if self._timer is not None:
                 self._stop_timer()
             return
