@@ -60,6 +60,7 @@ class Cycle:
         "_held",
         "_is_head",
         "_left",
+        "_on_leave",
         "_waiter",
         "_wants_continue",
         "body",
@@ -86,6 +87,7 @@ class Cycle:
         self.is_chunked = False
         self.is_ahead = False
         self._held: Callable[[], None] | None = None
+        self._on_leave: Callable[[], None] | None = None
         self._is_head = scope is not None and scope["method"] == "HEAD"
         self._wants_continue = wants_continue
         self._has_news = False
@@ -112,7 +114,22 @@ class Cycle:
         """Take note that nothing more comes, and nobody takes the answer."""
         self.disconnected = True
         self._held = None  # It holds us.
+        if self._on_leave is not None:
+            self._on_leave()
         self.wake()
+
+    def tell_when_left(self, on_leave: Callable[[], None]) -> bool:
+        """Have it called when the client leaves, in place of a task that waits for that.
+
+        Shape:   False while the request is still coming: then ``receive`` tells of its end first.
+        """
+        if self.more_body:
+            return False
+        self.peer.flow.resume_reading()
+        self._on_leave = on_leave
+        if self.disconnected:
+            on_leave()
+        return True
 
     def wake(self) -> None:
         self._has_news = True
@@ -137,6 +154,7 @@ class Cycle:
                 await self._fail()
         finally:
             del self.scope[PUSHING]  # It holds us.
+            self._on_leave = None
 
     async def receive(self) -> Any:
         """Give what came of the request since the last time; waits until there is something."""

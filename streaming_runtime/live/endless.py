@@ -111,7 +111,7 @@ class EndlessAnswer(StreamedAnswer):
     async def _write(self, receive: Receive, send: Send) -> None:
         with self._streams.connections.opened() as connection:
             await chunk(send, self._opening())
-            watching = asyncio.ensure_future(_until_gone(receive, connection))
+            watching = self._watch(receive, connection)
             try:
                 async with self._streams.readings.open(self._stream, self._cursor) as reader:
                     connection.interrupts(reader.interrupt)
@@ -121,7 +121,15 @@ class EndlessAnswer(StreamedAnswer):
             except StreamingError as failure:
                 await self._break_off(failure, send)
             finally:
-                watching.cancel()
+                if watching is not None:
+                    watching.cancel()
+
+    def _watch(self, receive: Receive, connection: Connection) -> asyncio.Task[None] | None:
+        """Have the client's leaving told to the connection, without a task where that can be."""
+        leave = partial(connection.leave, "gone")
+        if self._cycle is not None and self._cycle.tell_when_left(leave):
+            return None
+        return asyncio.ensure_future(_until_gone(receive, connection))
 
     def _opening(self) -> bytes:
         retry_ms = jittered_ms(*LOST_RETRY_MS)
