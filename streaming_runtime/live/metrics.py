@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,17 +12,20 @@ from prometheus_client import (
     PLATFORM_COLLECTOR,
     PROCESS_COLLECTOR,
     CollectorRegistry,
-    Counter,
     Gauge,
-    Histogram,
+    Metric,
     disable_created_metrics,
     start_http_server,
 )
+from prometheus_client import Counter as SharedCounter
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from streaming_runtime.core.audit import DENIALS, FORBIDDEN, ORIGIN
 from streaming_runtime.core.errors import ConfigurationInvalid
 from streaming_runtime.core.reading import Delivery
 from streaming_runtime.core.settings import HttpSettings
+from streaming_runtime.live.distribution import Distribution
 
 # From 0.5 ms, because a good run has its median below 5 ms, to what a client calls broken.
 SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.012, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -29,10 +33,7 @@ STOP_SECONDS = 2.0
 
 
 class LiveMetrics:
-    """Implements http.services.Observer; every label comes from a closed set.
-
-    The children of labelled families are kept: looking one up costs as much as counting.
-    """
+    """Implements http.services.Observer; every label comes from a closed set."""
 
     def __init__(self) -> None:
         # When a series was made is of use to nobody here, and would double their number.
@@ -40,16 +41,10 @@ class LiveMetrics:
         self.registry = CollectorRegistry()
         for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
             self.registry.register(collector)
-        self._requests = Counter(
-            "millrace_requests_total",
-            "Requests answered.",
-            ("route", "method", "status"),
-            registry=self.registry,
-        )
-        self._errors = Counter(
+        self._errors = SharedCounter(
             "millrace_errors_total", "Refusals and faults.", ("code",), registry=self.registry
         )
-        self._denials = Counter(
+        self._denials = SharedCounter(
             "millrace_denials_total",
             "Refusals for want of a right, as in the audit log.",
             ("reason",),
@@ -57,41 +52,19 @@ class LiveMetrics:
         )
         for reason in DENIALS:
             self._denials.labels(reason)  # Shown from the start: a rate needs a first value.
-        self._seconds = Histogram(
-            "millrace_request_seconds",
-            "From the request's head to the end of its answer; to its first byte for streams.",
-            ("route",),
-            buckets=SECONDS,
-            registry=self.registry,
-        )
         self._readers = Gauge(
             "millrace_readers", "Readers that are connected now.", registry=self.registry
         )
-        self._slow_readers = Counter(
+        self._slow_readers = SharedCounter(
             "millrace_readers_slow_total",
             "Readers closed with their position, because they did not keep up.",
             registry=self.registry,
         )
-        self._delivered = Counter(
-            "millrace_results_delivered_total",
-            "Results handed to the connections of readers.",
-            registry=self.registry,
-        )
-        self._send_to_deliver = Histogram(
-            "millrace_send_to_deliver_seconds",
-            "From the acceptance of a record to the delivery of its result.",
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._often = OftenCounted()
+        self.registry.register(self._often)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        known = self._answered.get((route, method, status))
-        if known is None:
-            known = self._requests.labels(route, method, status), self._seconds.labels(route)
-            self._answered[route, method, status] = known
-        known[0].inc()
-        known[1].observe(seconds)
+        self._often.answered(route, method, status, seconds)
 
     def refused(self, code: str) -> None:
         if code in DENIALS:
@@ -106,11 +79,54 @@ class LiveMetrics:
         self._slow_readers.inc()
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
-        self._delivered.inc(len(deliveries))
         now_ms = time.time() * 1000
         for delivery in deliveries:
             age = now_ms - delivery.result.entry.sent_at
-            self._send_to_deliver.observe(max(0.0, age / 1000))
+            self._often.send_to_deliver.observe(max(0.0, age / 1000))
+
+
+class OftenCounted(Collector):
+    """The figures that each request and each delivered result moves."""
+
+    def __init__(self) -> None:
+        self.send_to_deliver = Distribution(SECONDS)
+        self._requests: Counter[tuple[str, str, int]] = Counter()
+        self._seconds: dict[str, Distribution] = {}
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        self._requests[route, method, status] += 1
+        taken = self._seconds.get(route)
+        if taken is None:
+            taken = self._seconds[route] = Distribution(SECONDS)
+        taken.observe(seconds)
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "millrace_requests", "Requests answered.", labels=("route", "method", "status")
+        )
+        # Copies: the loop goes on counting meanwhile.
+        for (route, method, status), count in list(self._requests.items()):
+            requests.add_metric((route, method, str(status)), count)
+        yield requests
+        seconds = HistogramMetricFamily(
+            "millrace_request_seconds",
+            "From the request's head to the end of its answer; to its first byte for streams.",
+            labels=("route",),
+        )
+        for route, taken in list(self._seconds.items()):
+            seconds.add_metric((route,), taken.buckets(), taken.total)
+        yield seconds
+        yield CounterMetricFamily(
+            "millrace_results_delivered",
+            "Results handed to the connections of readers.",
+            self.send_to_deliver.count,
+        )
+        yield HistogramMetricFamily(
+            "millrace_send_to_deliver_seconds",
+            "From the acceptance of a record to the delivery of its result.",
+            self.send_to_deliver.buckets(),
+            self.send_to_deliver.total,
+        )
 
 
 @contextmanager
