@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,8 @@ from streaming_runtime.kafka.registry import KafkaRegistry
 from streaming_runtime.kafka.results_log import ResultsConsumer
 from streaming_runtime.kafka.sink import KafkaSink
 from streaming_runtime.kafka.topics import ensure_topics
+
+log = logging.getLogger("millrace.kafka.connection")
 
 # Kafka may be starting beside us; a cluster that takes longer is down, and saying so helps more.
 START_SECONDS = 30.0
@@ -58,7 +61,10 @@ async def connected(
 ) -> AsyncIterator[Connected]:
     """Make sure of the topics, start producer and registry, and read the registry to its end.
 
-    Raises:  BrokerUnavailable if that takes longer; ConfigurationInvalid for unusable topics.
+    Shape:   a registry of a million streams takes longer than any deadline that an outage should
+             have: as long as it comes on it is read.
+    Raises:  BrokerUnavailable when nothing came on for so long; ConfigurationInvalid for unusable
+             topics.
     """
     deadline = time.monotonic() + within_seconds
     partitions = await ensure_topics(settings, within_seconds)
@@ -77,7 +83,7 @@ async def connected(
     try:
         vitals.start("the producer", producer.supervise())
         vitals.start("the registry", registry.follow())
-        await _read_whole(registry, deadline)
+        await _read_whole(registry, deadline, within_seconds)
         incarnation = registry.incarnation
         if incarnation is None or incarnation.partitions != partitions:
             incarnation = await registry.announce(partitions, incarnation)
@@ -95,13 +101,18 @@ async def connected(
         await offsets.close()
 
 
-async def _read_whole(registry: KafkaRegistry, deadline: float) -> None:
+async def _read_whole(registry: KafkaRegistry, deadline: float, patience_seconds: float) -> None:
     """Catch up, however many deadlines of single calls that takes, until ours."""
+    read_to = registry.read_offset
     while True:
         try:
             await registry.catch_up()
         except BrokerUnavailable:
-            if time.monotonic() > deadline:
+            if registry.read_offset > read_to:
+                read_to = registry.read_offset
+                deadline = time.monotonic() + patience_seconds
+                log.info("reading the registry", extra={"entries": read_to})
+            elif time.monotonic() > deadline:
                 raise
             await asyncio.sleep(RETRY_SECONDS)
         else:
