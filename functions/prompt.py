@@ -86,9 +86,6 @@ class PromptLog:
         async with _soon():
             return await self._log.sources(partition)
 
-    def holds(self, partition: int, offset: int) -> bool:
-        return self._log.holds(partition, offset)
-
     async def tip(self, partition: int) -> Position:
         async with _soon():
             return await self._log.tip(partition)

@@ -59,9 +59,6 @@ class UnreachableKafka:
     async def sources(self, partition: int) -> Bounds:
         self._refuse()
 
-    def holds(self, partition: int, offset: int) -> bool:
-        return False
-
     async def tip(self, partition: int) -> Position:
         self._refuse()
 

@@ -102,8 +102,6 @@ async def _begun(
     scope: Any, services: Services, stream: Stream, start: Start
 ) -> tuple[Cursor, Gap | None]:
     """Decide where to begin, within BEGIN_SECONDS: ``since`` and ``tail`` search the log."""
-    if (known := services.readings.begin_at_hand(stream, start)) is not None:
-        return known, None
     try:
         async with asyncio.timeout(within(scope, BEGIN_SECONDS)):
             return await services.readings.begin(stream, start)

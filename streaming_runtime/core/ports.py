@@ -159,12 +159,6 @@ class ResultsLog(Protocol):
         Raises:  BrokerUnavailable.
         """
 
-    def holds(self, partition: int, offset: int) -> bool:
-        """Say whether all results from an offset on are at hand, so that Kafka need not be asked.
-
-        Shape:   True only for an offset that exists, or is the one that comes next.
-        """
-
     async def tip(self, partition: int) -> Position:
         """Return the position that a reader of only new results starts at."""
 

@@ -189,34 +189,17 @@ class Readings:
         self.seal = seal
         self._sleep = sleep
 
-    def begin_at_hand(self, stream: Stream, start: Start) -> Cursor | None:
-        """Decide what needs no question to Kafka; None for everything else, and ``begin``.
-
-        Raises:  InvalidCursor.
-        """
-        if start.place not in ("start", "cursor") or start.until_now:
-            return None
-        if stream.end_source is not None:
-            return None
-        asked = self._asked(stream, start)
-        if asked.is_reached() or asked.incarnation != self.log.incarnation.id:
-            return None
-        if not self.log.holds(stream.partition, asked.position.offset):
-            return None
-        return _limited(asked, start)
-
     async def begin(self, stream: Stream, start: Start) -> tuple[Cursor, Gap | None]:
         """Decide where a reading begins, and tell if something before it is gone.
 
         Raises:  InvalidCursor; BrokerUnavailable.
         """
-        if (known := self.begin_at_hand(stream, start)) is not None:
-            return known, None
         asked = self._asked(stream, start)
         bounds = await self._bounds(stream, asked)
         cursor, gap = await self._placed(stream, start, asked, bounds)
+        limit = start.limit if cursor.limit is None else cursor.limit
         until = bounds.end if start.until_now and cursor.until is None else cursor.until
-        cursor = replace(_limited(cursor, start), until=until)
+        cursor = replace(cursor, limit=limit, until=until)
         if stream.end_source is None:
             return cursor, gap
         if cursor.position.height.offset >= stream.end_source:
@@ -341,10 +324,3 @@ class Readings:
                         return  # Behind the first end nobody reads, also where a second was sent.
                 if not results and feed.position.offset < end:
                     raise BrokerUnavailable("The results cannot be read now")
-
-
-def _limited(cursor: Cursor, start: Start) -> Cursor:
-    """Return a cursor with the limit that it was asked with, if it has none of its own."""
-    if cursor.limit is not None or start.limit is None:
-        return cursor
-    return replace(cursor, limit=start.limit)

@@ -65,9 +65,6 @@ class DirectResults:
     async def sources(self, partition: int) -> Bounds:
         return await self._offsets.bounds(self._input_topic, partition)
 
-    def holds(self, partition: int, offset: int) -> bool:
-        return False
-
     async def tip(self, partition: int) -> Position:
         bounds = await self.bounds(partition)
         once = OnceOnly()

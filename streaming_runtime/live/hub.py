@@ -77,10 +77,6 @@ class Hub:
     async def sources(self, partition: int) -> Bounds:
         return await self._offsets.bounds(self._input_topic, partition)
 
-    def holds(self, partition: int, offset: int) -> bool:
-        live = self._partitions.get(partition) if self.is_reading else None
-        return live is not None and live.ring.start <= offset <= live.next_offset
-
     async def tip(self, partition: int) -> Position:
         async with self._held(partition) as live:
             # Not below the end as of now: what was written before this call is not new, and its

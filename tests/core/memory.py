@@ -88,9 +88,6 @@ class MemoryLog:
         assert partition == PARTITION
         return self.input
 
-    def holds(self, partition: int, offset: int) -> bool:
-        return False
-
     async def tip(self, partition: int) -> Position:
         assert partition == PARTITION
         once = OnceOnly()

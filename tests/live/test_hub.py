@@ -129,19 +129,3 @@ async def test_a_partition_that_joins_does_not_disturb_those_that_are_read(
 async def read_all_of(hub: Hub, results: Results, stream: Stream) -> None:
     source = await results.write(stream, b"1")
     assert await read(hub, stream, start_of(stream), 1) == [source]
-
-
-async def test_what_is_at_hand_begins_with_the_ring_and_ends_where_it_was_read_to(
-    hub: Hub, results: Results, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(partition, "RING_RESULTS", 2)
-    stream = await results.stream()
-    number, first = stream.partition, stream.first_offset
-    assert not hub.holds(number, first)
-
-    for _ in range(4):
-        await results.write(stream, b"1")
-    await read(hub, stream, start_of(stream), 4)
-
-    held = [hub.holds(number, first + offset) for offset in range(6)]
-    assert held == [False, False, True, True, True, False]
