@@ -98,6 +98,8 @@ class BatchingProducer:
 
         Shape:   how many were added; 0 also where that one did not get into a batch.
         """
+        if not self.internals.partitions(before.topic):
+            return 0  # Not known any more, in this very turn: the next one hears of it.
         batch = self._last.get(self.place_of(before.topic, before.key))
         if batch is None or not batch.records or batch.records[-1] is not before:
             return 0

