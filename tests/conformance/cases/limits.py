@@ -128,6 +128,8 @@ async def what_is_left_goes_down(api: Api) -> None:
     # All at once, and again where the machine is so slow that it fills between two of them.
     lefts: list[list[int]] = []
     while not lefts or (min(lefts[-1]) == max(lefts[-1]) and len(lefts) < TRIES):
+        if lefts:
+            await asyncio.sleep(1.0)  # Or it is empty from the last time.
         answers = await asyncio.gather(*(limited.get("/streams") for _ in range(8)))
         states = [STATE.fullmatch(answer.headers["ratelimit"]) for answer in answers]
         lefts.append([int(state[1]) for state in states if state is not None])
