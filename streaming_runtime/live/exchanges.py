@@ -115,7 +115,8 @@ class Exchanges(HttpToolsProtocol):
         Shape:   only between two requests. Those that come while others are under way are stored
                  at once, in their order, and their answers wait for their turn: each adds a record
                  and sees nothing of another, so that whoever waits for the answers cannot tell.
-        Source:  RFC 9112, section 9.3.2, is about methods in general.
+        Source:  RFC 9112, section 9.3.2: answers in the order of requests. What it allows only for
+                 safe methods is to run requests side by side whose order could matter.
         """
         while data and self._may_go_ahead() and (found := read(data)) is not None:
             plain, rest = found
@@ -148,7 +149,8 @@ class Exchanges(HttpToolsProtocol):
             cycle.is_ahead = True
             self.pipeline.append(cycle)
         if take(cycle, plain):
-            self._idle_since = None if self._answering is not None else self._idle_since
+            if self._answering is not None:
+                self._idle_since = None
             return True
         self.cycle = before
         if cycle.is_ahead:
