@@ -198,8 +198,6 @@ def _node(number: int, ports: Mapping[int, tuple[int, ...]], advertised: int) ->
 def _unchosen(chosen: set[int], *preferred: int) -> int:
     """Return a free port, of the preferred ones if possible, that is not another node's."""
     port = free_port(*(each for each in preferred if each not in chosen))
-    while port in chosen:  # A port that is not listened on yet may be given out twice.
-        port = free_port()
     chosen.add(port)
     return port
 

@@ -3,6 +3,8 @@
 import errno
 import random
 import socket
+from collections import deque
+from itertools import chain
 
 LOOPBACK = "127.0.0.1"
 # Below what Linux and macOS hand out to outgoing connections (from 32768), so that a port found
@@ -10,6 +12,8 @@ LOOPBACK = "127.0.0.1"
 FIRST, LAST = 20_000, 32_000
 TRIES = 200
 HIGHEST = 65_535
+# Who was given a port may not listen there yet, or may be about to start again.
+_given: deque[int] = deque(maxlen=400)
 
 
 def obstacle(port: int, host: str = LOOPBACK) -> OSError | None:
@@ -36,15 +40,14 @@ def is_taken(problem: OSError) -> bool:
 
 
 def free_port(*preferred: int) -> int:
-    """Return the first free port of ``preferred``, else any free one.
+    """Return the first free port of ``preferred``, else any free one not given away lately.
 
     Raises:  OSError if hundreds of tries find none.
     """
-    for port in preferred:
-        if 0 < port <= HIGHEST and is_free(port):
-            return port
-    for _ in range(TRIES):
-        port = random.randrange(FIRST, LAST)
+    others = (random.randrange(FIRST, LAST) for _ in range(TRIES))
+    wanted = (port for port in preferred if 0 < port <= HIGHEST)
+    for port in chain(wanted, (port for port in others if port not in _given)):
         if is_free(port):
+            _given.append(port)
             return port
     raise OSError(f"no free port found on {LOOPBACK} between {FIRST} and {LAST}")

@@ -158,9 +158,7 @@ class Product:
 
     def api(self, **environ: str) -> Process:
         """Return a server, not started."""
-        port = free_port()
-        while (metrics := free_port()) == port:
-            pass  # A port that is not listened on yet may be given out twice.
+        port, metrics = free_port(), free_port()
         own = {"PORT": str(port), "PROMETHEUS_PORT": str(metrics), "HOST": "127.0.0.1"}
         health = (port, "/health/ready")
         return self._process("streaming_runtime.live", own | environ, health, metrics)

@@ -26,7 +26,7 @@ class SecuredBroker(Broker):
 
     def __init__(self, directory: Path, certificate: Signed, authority: Authority) -> None:
         super().__init__(directory)
-        self.ports = _ports(len(LISTENERS))
+        self.ports = [free_port() for _ in LISTENERS]
         self._certificate = certificate
         self._authority = authority
 
@@ -89,12 +89,3 @@ def unsigned_token(seconds: float) -> tuple[str, int]:
 
 def _login(module: str, options: str = "") -> str:
     return f"{LOGIN}.{module} required {options};"
-
-
-def _ports(count: int) -> list[int]:
-    found: list[int] = []
-    while len(found) < count:
-        port = free_port()
-        if port not in found:
-            found.append(port)
-    return found

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from local import ports
 from local.ports import FIRST, LAST, free_port, is_free, is_taken, obstacle
 
 
@@ -38,6 +39,12 @@ def test_the_first_free_one_of_the_wanted_is_chosen(taken: int) -> None:
     wanted = free_port()
 
     assert free_port(0, taken, wanted) == wanted
+
+
+def test_no_two_who_ask_in_turn_are_given_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "LAST", ports.FIRST + 400)
+
+    assert len({free_port() for _ in range(100)}) == 100
 
 
 def test_where_none_of_the_wanted_is_free_another_is_found(taken: int) -> None:
