@@ -114,7 +114,10 @@ class Reader:
         """Return the next results if they are all that there is to tell, else []."""
         if self.ending is not None:
             return []
-        return self._unbounded(self._feed.take_now())
+        results = self._feed.take_now()
+        if results:
+            self._position = results[-1].position
+        return [Delivery(result, None) for result in results]
 
     async def take(
         self, seconds: float, until: int | None = None, most: int | None = None

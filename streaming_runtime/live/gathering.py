@@ -16,8 +16,9 @@ class GatheringTransport:
     """Gathers what is written in one turn of the loop and writes it at the turn's end.
 
     uvicorn writes the head of an answer and its body apart, and each write is a call into the
-    kernel: the two were 28 % of what a send costs. It also tells the watch on stalled peers of each
-    write, and leaves nothing behind in the kernel. Everything else is the transport's own.
+    kernel: the two were 28 % of what a send costs. It also tells the watch on stalled peers of what
+    the kernel did not take, and leaves nothing behind in the kernel. Everything else is the
+    transport's own.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class GatheringTransport:
 
     def write_whole(self, data: bytes) -> None:
         """Write what nothing is to be gathered with, at once and behind all that was."""
-        if self._gathered or self._transport.is_closing():
+        transport = self._transport
+        if self._gathered or transport.is_closing():
             self.write(data)
             return
-        self._transport.write(data)
+        transport.write(data)
         self.written_bytes += len(data)
-        self._stalls.watch(self)
+        if transport.get_write_buffer_size():
+            self._stalls.watch(self)
 
     def resume_reading(self) -> None:
         # What was read and not parsed yet comes first.
@@ -94,4 +97,5 @@ class GatheringTransport:
         if gathered and not self._transport.is_closing():
             self._transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
             self.written_bytes += size
-            self._stalls.watch(self)
+            if self._transport.get_write_buffer_size():
+                self._stalls.watch(self)

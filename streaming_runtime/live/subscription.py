@@ -115,13 +115,13 @@ class Subscription:
         """Queue a result; False if there is no room, and nothing was queued."""
         if not self.accepts(result):
             return True
-        size = result.size
-        if self._queue and (len(self._queue) >= QUEUE_RESULTS or self._bytes + size > QUEUE_BYTES):
+        size, queue = result.size, self._queue
+        if queue and (len(queue) >= QUEUE_RESULTS or self._bytes + size > QUEUE_BYTES):
             return False
-        self._queue.append(result)
+        queue.append(result)
         self._bytes += size
         self.position_behind = result.position
-        if self._waiter is not None:
+        if self._waiter is not None and not self._is_pushing:
             self._tell_of_result()
         return True
 
@@ -173,12 +173,20 @@ class Subscription:
 
     def take_now(self) -> Sequence[EncodedResult]:
         """Return what is queued, as ``take`` does; () where its taker has more to do than that."""
-        if self._is_over(None):
+        queue = self._queue
+        if self.has_lagged or self.is_interrupted or not queue:
             return ()
-        for result in self._queue:
+        for result in queue:
             if result.entry.kind == "end":
                 return ()
-        return self._taken() if self._queue else ()
+        if len(queue) > 1:
+            return self._taken()
+        # As that does, for what nearly each is: one result, for a reader with an empty queue.
+        queue.clear()
+        self._bytes = 0
+        self.taken = result.position
+        self._emptied()
+        return (result,)
 
     def interrupt(self) -> None:
         self.is_interrupted = True
@@ -197,7 +205,7 @@ class Subscription:
     def _tell_of_result(self) -> None:
         if self._pushes is None:
             self.wake()
-        elif not self._is_pushing:
+        else:
             # What else comes in this turn leaves in the same write.
             self._is_pushing = True
             self.owner.push_soon(self)
@@ -225,7 +233,8 @@ class Subscription:
         return taken
 
     def _emptied(self) -> None:
-        self._stop_slow_timer()
+        if self._slow_timer is not None:
+            self._stop_slow_timer()
         if self.is_parked and not self.has_lagged:
             self.is_parked = False
             self._on_room(self)
