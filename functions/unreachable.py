@@ -33,6 +33,9 @@ class UnreachableKafka:
     async def append(self, record: Record) -> Receipt:
         self._refuse()
 
+    async def room(self, records: int, size: int) -> None:
+        """What follows refuses, and says for which record."""
+
     async def append_all(
         self, stream: Stream, values: Sequence[bytes], sent_at: int, traceparent: str | None = None
     ) -> list[Receipt | StreamingError]:

@@ -44,6 +44,12 @@ class RecordSink(Protocol):
                  OutcomeUnknown when nobody can tell; always within the send deadline.
         """
 
+    async def room(self, records: int, size: int) -> None:
+        """Wait until there is room for many records, for as long as a send may take.
+
+        Shape:   for who can have its client wait, right before ``append_all``, which may refuse.
+        """
+
     async def append_all(
         self, stream: Stream, values: Sequence[bytes], sent_at: int, traceparent: str | None = None
     ) -> list[Receipt | StreamingError]:

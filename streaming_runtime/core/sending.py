@@ -64,6 +64,10 @@ class Sending:
         await self.check_before_end(stream, receipt)
         return receipt
 
+    async def room(self, records: int, size: int) -> None:
+        """Wait until there is room for many records; see core.ports.RecordSink."""
+        await self._sink.room(records, size)
+
     async def send_all(
         self, stream: Stream, values: Sequence[bytes], traceparent: str | None = None
     ) -> list[Receipt | StreamingError]:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from streaming_runtime.core.errors import Overloaded
 
 MAX_RECORDS = 20_000
 # One request carries a batch of each partition; a broker takes no request above 100 MiB.
 MAX_BYTES = 64 << 20
+
+
+class Place(NamedTuple):
+    """Somebody in the line of those who wait for room."""
+
+    records: int
+    size: int
+    turn: asyncio.Future[None]
 
 
 class Load:
@@ -19,6 +30,9 @@ class Load:
         self.bytes = 0
         self._max_records = max_records
         self._max_bytes = max_bytes
+        self._coming_records = 0
+        self._coming_bytes = 0
+        self._waiting: deque[Place] = deque()
 
     def take(self, size: int) -> None:
         """Count a record.
@@ -42,3 +56,48 @@ class Load:
     def release(self, records: int, size: int) -> None:
         self.records -= records
         self.bytes -= size
+        if self._waiting:
+            self._let_in()
+
+    async def room(self, records: int, size: int, seconds: float) -> None:
+        """Wait, in turn, until half of what may be held is free; after so many seconds no longer.
+
+        For lines, which come without end: they leave the other half to whoever sends one record.
+        Who has waited in vain finds out when it takes. What takes its room must begin at once.
+        """
+        loop = asyncio.get_running_loop()
+        place = Place(records, size, loop.create_future())
+        self._waiting.append(place)
+        self._let_in()
+        try:
+            async with asyncio.timeout(None if place.turn.done() else seconds):
+                await place.turn
+        except TimeoutError:
+            pass
+        finally:
+            if place.turn.done() and not place.turn.cancelled():
+                # One turn of the loop later the task that takes it has run for the first time.
+                loop.call_soon(loop.call_soon, self._has_come, place)
+            else:
+                self._waiting.remove(place)
+                self._let_in()  # Those behind it may ask for less.
+
+    def _let_in(self) -> None:
+        while self._waiting and self._is_half_free:
+            place = self._waiting[0]
+            if place.turn.done():
+                return  # It gives up, and leaves the line in this turn.
+            self._waiting.popleft()
+            self._coming_records += place.records
+            self._coming_bytes += place.size
+            place.turn.set_result(None)
+
+    def _has_come(self, place: Place) -> None:
+        self._coming_records -= place.records
+        self._coming_bytes -= place.size
+        self._let_in()
+
+    @property
+    def _is_half_free(self) -> bool:
+        records, size = self.records + self._coming_records, self.bytes + self._coming_bytes
+        return records <= self._max_records // 2 and size <= self._max_bytes // 2

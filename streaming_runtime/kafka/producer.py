@@ -145,6 +145,10 @@ class SupervisedProducer:
                 waiter.cancel()
         return outcomes + refused
 
+    async def room(self, records: int, size: int) -> None:
+        """Wait until there is room for lines; after the send deadline no longer."""
+        await self._load.room(records, size, SEND_SECONDS)
+
     async def partition_for(self, topic: str, key: bytes) -> int:
         """Return the partition of a key, by Kafka's default partitioner.
 

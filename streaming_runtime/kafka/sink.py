@@ -29,6 +29,9 @@ class KafkaSink:
         key, headers = record.stream.stream_id.encode(), self._headers_of(record)
         return Receipt(*await self._producer.send(self._topic, key, record.value, headers))
 
+    async def room(self, records: int, size: int) -> None:
+        await self._producer.room(records, size)
+
     async def append_all(
         self, stream: Stream, values: Sequence[bytes], sent_at: int, traceparent: str | None = None
     ) -> list[Receipt | StreamingError]:

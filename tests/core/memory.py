@@ -205,6 +205,9 @@ class MemorySink:
         self.before_ack()
         return Receipt(record.stream.partition, len(self.records) - 1)
 
+    async def room(self, records: int, size: int) -> None:
+        """Implements core.ports.RecordSink: memory has room."""
+
     async def append_all(
         self, stream: Stream, values: Sequence[bytes], sent_at: int, traceparent: str | None = None
     ) -> list[Receipt | StreamingError]:
