@@ -34,7 +34,7 @@ from streaming_runtime.http.services import Upload, Uploads
 from streaming_runtime.http.views import receipt_line
 
 # What may be under way for one request; behind it the connection is not read.
-WINDOW_RECORDS = 1_000
+WINDOW_RECORDS = 4_000
 WINDOW_BYTES = 8 << 20
 # Lines that are stored and answered together, where so many are there: fewer bytes than these in
 # one go, so that judging them holds up nobody.
