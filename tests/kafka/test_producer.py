@@ -9,7 +9,12 @@ import pytest
 from aiokafka.admin import NewTopic
 from aiokafka.partitioner import DefaultPartitioner
 
-from streaming_runtime.core.errors import BrokerUnavailable, Overloaded, RecordTooLarge
+from streaming_runtime.core.errors import (
+    BrokerUnavailable,
+    Overloaded,
+    RecordTooLarge,
+    StreamingError,
+)
 from streaming_runtime.core.settings import KafkaSettings
 from streaming_runtime.kafka import clients
 from streaming_runtime.kafka.clients import MAX_BATCH_BYTES
@@ -164,6 +169,35 @@ async def test_too_many_records_under_way_are_refused_at_once(settings: KafkaSet
         await asyncio.gather(*sends)
         await producer.send(settings.input_topic, KEY, b"1", [])
 
+    assert (load.records, load.bytes) == (0, 0)
+
+
+async def test_many_uploads_of_lines_wait_for_each_other_and_for_single_records_none(
+    settings: KafkaSettings,
+) -> None:
+    load, highest = Load(max_records=200), 0
+    lines = [b"%d" % number for number in range(20)]
+    outcomes: list[tuple[int, int] | StreamingError] = []
+
+    async with running_producer(settings, load) as producer:
+
+        async def upload(key: bytes) -> None:
+            nonlocal highest
+            for _ in range(10):
+                await producer.room(len(lines), 200)
+                stored = await producer.send_all(settings.input_topic, key, lines, [])
+                highest = max(highest, load.records)
+                outcomes.extend(stored)
+
+        uploads = [asyncio.ensure_future(upload(b"%d" % number)) for number in range(30)]
+        while not all(each.done() for each in uploads):
+            # Not refused, however many lines there are.
+            await producer.send(settings.input_topic, KEY, b"1", [])
+        await asyncio.gather(*uploads)
+
+    assert [outcome for outcome in outcomes if isinstance(outcome, StreamingError)] == []
+    assert len(outcomes) == 30 * 10 * len(lines)
+    assert highest <= 100 + len(lines) + 1
     assert (load.records, load.bytes) == (0, 0)
 
 
