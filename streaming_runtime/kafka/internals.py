@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from copy import copy
 from traceback import walk_tb
 from typing import Any
 
@@ -16,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.producer.sender import SendProduceReqHandler
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streaming_runtime.kafka.clients import STOP_SECONDS
@@ -210,6 +212,21 @@ def ensure_alive(consumer: AIOKafkaConsumer) -> None:
 def set_fetch_wait(consumer: AIOKafkaConsumer, wait_ms: int) -> None:
     """Have the broker hold each fetch from now on for so long, where nothing is new."""
     consumer._fetcher._fetch_max_wait_ms = wait_ms
+
+
+def send_through(
+    consumer: AIOKafkaConsumer,
+    wrapped: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]],
+) -> None:
+    """Have all requests of a consumer sent by what ``wrapped`` makes of its own way."""
+    consumer._client.send = wrapped(consumer._client.send)
+
+
+def fetch_of(request: FetchRequest, topics: list[tuple[str, list[Any]]]) -> FetchRequest:
+    """Return the same fetch of other partitions."""
+    other = copy(request)
+    other._topics = topics
+    return other
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:

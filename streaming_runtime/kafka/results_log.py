@@ -12,8 +12,10 @@ from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
 
 from streaming_runtime.core.model import Kind, LogEntry, parse_source
 from streaming_runtime.kafka.clients import START_SECONDS
+from streaming_runtime.kafka.fetch_sessions import FetchSessions
 from streaming_runtime.kafka.internals import (
     ensure_alive,
+    send_through,
     set_fetch_wait,
     start,
     stop_consumer,
@@ -103,6 +105,7 @@ class ResultsConsumer:
         Raises:  KafkaError, OSError or TimeoutError within START_SECONDS.
         """
         self._consumer = self._make()
+        send_through(self._consumer, lambda send: FetchSessions(send).send)
         try:
             async with asyncio.timeout(START_SECONDS):
                 await start(self._consumer)
