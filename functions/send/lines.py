@@ -178,8 +178,11 @@ class LineSending:
         records = [RecordTooLarge() if line is None else judged(line) for line in lines]
         if self._count is not None:
             records = await asyncio.gather(*[self._counted(r, self._count) for r in records])
-        # Rather than refuse what cannot be held now, the client is read no further.
-        await self._sending.room(len(lines), size)
+        # Rather than refuse what cannot be held now, the client is read no further for a while.
+        try:
+            await self._sending.room(len(lines), size)
+        except Overloaded as refusal:
+            records = [refusal if isinstance(record, bytes) else record for record in records]
         # Tasks start in order, so the records enter the producer in order.
         answers = tasks.create_task(self._answers(records))
         self._queue.put_nowait(UnderWay(answers, len(lines), size))

@@ -45,9 +45,10 @@ class RecordSink(Protocol):
         """
 
     async def room(self, records: int, size: int) -> None:
-        """Wait until there is room for many records, for as long as a send may take.
+        """Wait until there is room for many records, right before ``append_all``.
 
-        Shape:   for who can have its client wait, right before ``append_all``, which may refuse.
+        Shape:   for who can have its client wait; ``append_all`` may refuse all the same.
+        Raises:  Overloaded when there is none within the send deadline.
         """
 
     async def append_all(

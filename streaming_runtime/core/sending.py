@@ -65,7 +65,10 @@ class Sending:
         return receipt
 
     async def room(self, records: int, size: int) -> None:
-        """Wait until there is room for many records; see core.ports.RecordSink."""
+        """Wait until there is room for many records; see core.ports.RecordSink.
+
+        Raises:  Overloaded.
+        """
         await self._sink.room(records, size)
 
     async def send_all(

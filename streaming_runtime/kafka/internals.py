@@ -229,6 +229,23 @@ def fetch_of(request: FetchRequest, topics: list[tuple[str, list[Any]]]) -> Fetc
     return other
 
 
+def drop_fetched(consumer: AIOKafkaConsumer) -> None:
+    """Let go of what was fetched and not handed out, which another position makes useless.
+
+    Each fetch is held by a generator that it holds itself: forgotten, it is left to the collector,
+    with 4 MiB of records. Reading history a page at a time came to 1.6 GB.
+
+    Source:  aiokafka 0.14, PartitionRecords.
+    """
+    if consumer._fetcher is None:
+        return
+    for fetched in consumer._fetcher._records.values():
+        records = getattr(fetched, "_partition_records", None)
+        if records is not None and records._records_iterator is not None:
+            records._records_iterator.close()
+    consumer._fetcher._records.clear()
+
+
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer within 8 s, whatever the brokers do.
 
@@ -237,7 +254,9 @@ async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
 
     Source:  aiokafka 0.14, Fetcher.close.
     """
+    drop_fetched(consumer)
     await _bounded(consumer.stop())
+    drop_fetched(consumer)  # What came in meanwhile.
     if consumer._fetcher is not None:
         for task in consumer._fetcher._pending_tasks:
             task.cancel()

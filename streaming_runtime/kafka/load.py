@@ -21,6 +21,10 @@ class Place(NamedTuple):
     size: int
     turn: asyncio.Future[None]
 
+    @property
+    def was_let_in(self) -> bool:
+        return self.turn.done() and not self.turn.cancelled()
+
 
 class Load:
     """Records and bytes that have been taken and have no outcome yet."""
@@ -60,10 +64,12 @@ class Load:
             self._let_in()
 
     async def room(self, records: int, size: int, seconds: float) -> None:
-        """Wait, in turn, until half of what may be held is free; after so many seconds no longer.
+        """Wait, in turn, until half of what may be held is free.
 
         For lines, which come without end: they leave the other half to whoever sends one record.
-        Who has waited in vain finds out when it takes. What takes its room must begin at once.
+        What takes the room must begin in the turn of the loop behind this.
+
+        Raises:  Overloaded after so many seconds.
         """
         loop = asyncio.get_running_loop()
         place = Place(records, size, loop.create_future())
@@ -73,9 +79,10 @@ class Load:
             async with asyncio.timeout(None if place.turn.done() else seconds):
                 await place.turn
         except TimeoutError:
-            pass
+            if not place.was_let_in:
+                raise Overloaded from None
         finally:
-            if place.turn.done() and not place.turn.cancelled():
+            if place.was_let_in:
                 # One turn of the loop later the task that takes it has run for the first time.
                 loop.call_soon(loop.call_soon, self._has_come, place)
             else:

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from streaming_runtime.core.errors import BrokerUnavailable, Overloaded, StreamingError
 from streaming_runtime.core.ports import Waiter
+from streaming_runtime.core.waiters import give_up
 from streaming_runtime.kafka.backlog import Backlog
 from streaming_runtime.kafka.batch import Headers, Pending
 from streaming_runtime.kafka.batches import BatchingProducer
@@ -142,11 +143,14 @@ class SupervisedProducer:
                     outcomes.append(failure)
         finally:
             for waiter in waiters[len(outcomes) :]:
-                waiter.cancel()
+                give_up(waiter)
         return outcomes + refused
 
     async def room(self, records: int, size: int) -> None:
-        """Wait until there is room for lines; after the send deadline no longer."""
+        """Wait until there is room for lines.
+
+        Raises:  Overloaded after the send deadline.
+        """
         await self._load.room(records, size, SEND_SECONDS)
 
     async def partition_for(self, topic: str, key: bytes) -> int:

@@ -14,6 +14,7 @@ from streaming_runtime.core.model import Kind, LogEntry, parse_source
 from streaming_runtime.kafka.clients import START_SECONDS
 from streaming_runtime.kafka.fetch_sessions import FetchSessions
 from streaming_runtime.kafka.internals import (
+    drop_fetched,
     ensure_alive,
     send_through,
     set_fetch_wait,
@@ -121,6 +122,7 @@ class ResultsConsumer:
     def assign(self, offsets: Mapping[int, int]) -> None:
         """Read these partitions, each from its offset, and nothing else."""
         consumer = self._started()
+        drop_fetched(consumer)
         self._assigned = [TopicPartition(self._topic, number) for number in offsets]
         consumer.assign(self._assigned)
         for partition in self._assigned:

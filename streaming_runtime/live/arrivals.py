@@ -44,7 +44,7 @@ class Arrivals:
         """Call ``begin`` now, or in a turn to come when enough have begun in this one."""
         if self._left and not self._waiting:
             self._left -= 1
-            begin()
+            _begin(begin, is_late=False)
         else:
             self._waiting.append((self._loop.time(), begin))
         self._come_again()
@@ -85,10 +85,7 @@ class Arrivals:
         while self._waiting and self._left:
             self._left -= 1
             since, begin = self._waiting.popleft()
-            if self._loop.time() - since > MAX_WAIT_SECONDS:
-                copy_context().run(_begin_late, begin)
-            else:
-                begin()
+            _begin(begin, is_late=self._loop.time() - since > MAX_WAIT_SECONDS)
 
 
 def is_endless(scope: Any) -> bool:
@@ -98,9 +95,14 @@ def is_endless(scope: Any) -> bool:
     return not any(name == b"accept" and JSON in value for name, value in scope["headers"])
 
 
-def _begin_late(begin: Callable[[], None]) -> None:
-    _is_late.set(True)
-    begin()
+def _begin(begin: Callable[[], None], *, is_late: bool) -> None:
+    """Begin it in a context that says whether it is late, whoever's context this is called in.
+
+    A task inherits the context that it is made in, and with it what was said of another.
+    """
+    context = copy_context()
+    context.run(_is_late.set, is_late)
+    context.run(begin)
 
 
 def _refusal() -> Overloaded:

@@ -28,6 +28,7 @@ CHUNK_OVERHEAD = 16
 MAX_OVERHEAD_BYTES = 16 << 10
 # For a body that is still on its way when the server has told all others to go.
 LAST_BODY_SECONDS = 1.0
+NOT_IN_TURN = "A WebSocket is opened behind the answers to all that was sent before it"
 STOPPED = "The server is being restarted: nothing of this request is stored, send it again"
 
 
@@ -112,6 +113,9 @@ class RequestLimited(Lingering):
         fault = fault_of(method, self.url, version, self.headers)
         if fault is not None:
             self._stop_parser(InvalidParameter(fault))
+        if self._answering is not None and self.parser.should_upgrade() and self._should_upgrade():
+            # What opens a socket is answered at once, and would overtake the answers before it.
+            self._stop_parser(InvalidParameter(NOT_IN_TURN))
         self._is_in_head, self._is_in_body = False, True
         if self._timer is not None:
             self._stop_timer()

@@ -16,6 +16,7 @@ from streaming_runtime.core.errors import OutcomeUnknown, StreamingError
 from streaming_runtime.core.model import Receipt, Stream
 from streaming_runtime.core.principals import Principal
 from streaming_runtime.core.reading import Delivery, Gap, Reader
+from streaming_runtime.core.waiters import give_up
 from streaming_runtime.http.credential_expiry import CredentialExpiry
 from streaming_runtime.http.event_forms import jittered_ms
 from streaming_runtime.http.gate import require
@@ -246,7 +247,7 @@ class Session:
         while not self._receipts.empty():
             outcome = self._receipts.get_nowait().outcome
             if not isinstance(outcome, StreamingError):
-                outcome.cancel()
+                give_up(outcome)
 
     async def _text(self, text: str) -> None:
         await self._send({"type": "websocket.send", "bytes": None, "text": text})

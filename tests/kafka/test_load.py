@@ -87,7 +87,7 @@ async def test_they_are_let_in_in_the_order_in_which_they_came() -> None:
     assert came == [0, 1, 2, 3, 4]
 
 
-async def test_who_waits_in_vain_goes_on_and_keeps_nobody_behind_it() -> None:
+async def test_who_waits_in_vain_is_refused_and_keeps_nobody_behind_it() -> None:
     load = Load(max_records=2)
     load.take(1)
     load.take(1)
@@ -97,7 +97,8 @@ async def test_who_waits_in_vain_goes_on_and_keeps_nobody_behind_it() -> None:
     gone = asyncio.ensure_future(load.room(1, 1, 60))
     await asyncio.sleep(0)
     gone.cancel()
-    await load.room(1, 1, 0.05)
+    with pytest.raises(Overloaded):
+        await load.room(1, 1, 0.05)
 
     assert loop.time() - begun >= 0.05
     last = asyncio.ensure_future(load.room(1, 1, 60))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import KafkaError
 
 from streaming_runtime.core.model import Height, LogEntry, timestamp
@@ -204,6 +206,30 @@ async def test_a_fetch_that_was_cancelled_loses_nothing(settings: KafkaSettings)
     await consumer.stop()
 
     assert [entry.offset for entry in entries] == list(range(20))
+
+
+async def test_what_was_fetched_and_is_not_wanted_any_more_is_not_left_to_the_collector(
+    settings: KafkaSettings,
+) -> None:
+    async with writing_results(settings) as writer:
+        for _ in range(20):
+            await writer.result(writer.stream(), b'"%b"' % (b"x" * 10_000))
+    consumer = results_consumer(settings)
+    await consumer.start()
+    gc.collect()
+    gc.disable()
+    try:
+        for start in range(10):
+            consumer.assign({writer.partition: start})
+            assert await consumer.fetch(5, most=1)
+        held = [each for each in gc.get_objects() if isinstance(each, PartitionRecords)]
+        assert len(held) == 1
+        del held
+        await consumer.stop()
+        assert not [each for each in gc.get_objects() if isinstance(each, PartitionRecords)]
+    finally:
+        gc.enable()
+        await consumer.stop()
 
 
 async def test_a_consumer_that_is_stopped_says_so_in_kafkas_words(settings: KafkaSettings) -> None:

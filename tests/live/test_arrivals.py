@@ -95,6 +95,34 @@ async def test_a_task_waits_for_its_turn() -> None:
     assert not storm.waiting
 
 
+async def test_who_comes_out_of_a_late_ones_task_is_not_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storm = opened()
+    lateness: dict[str, bool] = {}
+
+    def judged(name: str) -> None:
+        lateness[name] = arrivals._is_late.get()
+
+    async def late() -> None:
+        judged("late")
+        monkeypatch.setattr(arrivals, "MAX_WAIT_SECONDS", 60.0)
+        for number in range(2 * SOME):
+            storm.enter(partial(judged, f"next {number}"))
+
+    monkeypatch.setattr(arrivals, "MAX_WAIT_SECONDS", 0.0)
+    for _ in range(SOME):
+        storm.enter(lambda: None)
+    tasks: list[asyncio.Task[None]] = []
+    storm.enter(lambda: tasks.append(asyncio.ensure_future(late())))
+    while len(lateness) <= 2 * SOME:
+        await turn()
+
+    assert lateness.pop("late")
+    assert not any(lateness.values())
+    await asyncio.gather(*tasks)
+
+
 async def test_who_waited_for_too_long_is_told_to_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -134,6 +134,27 @@ async def test_requests_that_are_sent_ahead_are_answered_in_their_order(
     assert [result["data"] for result in reader.results] == list(numbers)
 
 
+async def test_a_socket_behind_sends_that_are_not_answered_yet_is_refused_in_its_turn(
+    client: Client, peer: Wire
+) -> None:
+    stream = await client.start()
+    sends = [request("POST", f"/stream/{stream}/send", AUTHORISED, b'{"data":1}')] * 3
+    opening = {
+        **AUTHORISED,
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+
+    await peer.say(b"".join(sends) + request("GET", f"/stream/{stream}/results", opening))
+    heard = [await peer.hear() for _ in range(4)]
+
+    assert [answer.status for answer in heard] == [202, 202, 202, 400]
+    assert heard[-1].code() == "invalid-parameter"
+    assert await peer.is_closed()
+
+
 async def test_a_body_in_chunks_of_one_byte_is_a_body(client: Client, peer: Wire) -> None:
     stream = await client.start()
     fields = {**AUTHORISED, "Transfer-Encoding": "chunked"}
