@@ -13,7 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from streaming_runtime.core.errors import BrokerUnavailable
 from streaming_runtime.core.model import Stream
 from streaming_runtime.core.ports import Claim, Ends
-from streaming_runtime.kafka.internals import ensure_alive, start, stop_consumer
+from streaming_runtime.kafka.internals import drop_fetched, ensure_alive, start, stop_consumer
 from streaming_runtime.kafka.offsets import Offsets
 
 HEADER = "idempotency-key"
@@ -104,6 +104,7 @@ class KafkaInput:
                 while self._asked:
                     await self._answer(self._next_round())
                 if self._consumer is not None:
+                    drop_fetched(self._consumer)
                     self._consumer.assign([])  # Else it would go on reading for nobody.
         finally:
             await self._drop()
@@ -141,6 +142,7 @@ class KafkaInput:
         if offset >= bounds.end:
             return
         consumer = await self._standing()
+        drop_fetched(consumer)
         consumer.assign([place])
         consumer.seek(place, offset)
         size = 0
