@@ -347,11 +347,13 @@ async def test_what_is_under_way_is_answered_and_no_new_connection_is_taken(part
         listed = request("GET", f"/stream/{stream}", {"x-api-key": KEY})
         await half.say(sent[:-5])
         before = await idle.ask(listed)
-        leaving.signal(signal.SIGTERM)
         async with httpx.AsyncClient(base_url=leaving.url) as http:
+            await readiness(http)
+            leaving.signal(signal.SIGTERM)
+            # From here on it is half a second until a connection without a request is closed.
             await unready_after(http, time.monotonic())
-        await half.say(sent[-5:])
-        stored, after = await half.hear(), await idle.ask(listed)
+            await half.say(sent[-5:])
+            after, stored = await idle.ask(listed), await half.hear()
         await until_refused(leaving.port)
 
         assert await half.is_closed()
