@@ -1,7 +1,7 @@
 """Fetches that name only what has changed since the one before, and are answered likewise.
 
 aiokafka names every partition in each fetch, and reads about each in each answer, in Python: with
-200 partitions 5 ms for a fetch that brings one record.
+200 partitions 0.8 ms of CPU for a fetch that brings one record (8 partitions: 0.05).
 
 Source:  KIP-227; Kafka 4.4, FetchManager.newContext and IncrementalFetchContext.
 """

@@ -40,8 +40,8 @@ class StallWatch:
 
     ``transport.close()`` is not enough: asyncio keeps a closing transport until its buffer drains,
     which a peer with a zero window never allows. One timer looks at all connections, and only at
-    those written to since they were last found empty: a timer for each write would cost more than
-    the write.
+    those of which something has waited since they were last found empty: a timer for each write
+    would cost more than the write.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -50,7 +50,7 @@ class StallWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, peer: Peer) -> None:
-        """Look at a peer from now on; it has just been written to."""
+        """Look at a peer from now on; it was written to, and the kernel has not taken all."""
         self._peers.setdefault(peer, None)
         if self._timer is None:
             self._timer = self._loop.call_later(LOOK_SECONDS, self._look)

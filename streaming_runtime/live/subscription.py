@@ -179,14 +179,7 @@ class Subscription:
         for result in queue:
             if result.entry.kind == "end":
                 return ()
-        if len(queue) > 1:
-            return self._taken()
-        # As that does, for what nearly each is: one result, for a reader with an empty queue.
-        queue.clear()
-        self._bytes = 0
-        self.taken = result.position
-        self._emptied()
-        return (result,)
+        return self._taken()
 
     def interrupt(self) -> None:
         self.is_interrupted = True
@@ -233,8 +226,7 @@ class Subscription:
         return taken
 
     def _emptied(self) -> None:
-        if self._slow_timer is not None:
-            self._stop_slow_timer()
+        self._stop_slow_timer()
         if self.is_parked and not self.has_lagged:
             self.is_parked = False
             self._on_room(self)
